@@ -1,0 +1,67 @@
+# The two commands that matter: `make run` and `make test`. Both set up what they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+PROFILE := --release
+BELFRY := target/release/belfry
+LISTEN ?= 127.0.0.1:8080
+DEMO_DATA ?= .run/demo
+
+.PHONY: help run test check build web fonts unit blackbox e2e bench bench-quick golden dev clean-demo fmt
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: build ## start the server with a demo company, and say where and how to log in
+	$(BELFRY) demo --data $(DEMO_DATA) --listen $(LISTEN)
+
+build: web fonts ## the binary with its console
+	@scripts/debian.sh build
+	$(CARGO) build $(PROFILE)
+
+web: web/dist/index.html ## the console
+web/dist/index.html: web/package-lock.json $(shell find web/src web/index.html web/vite.config.ts 2>/dev/null)
+	cd web && npm ci --no-fund --no-audit --loglevel=error && npm run build
+
+fonts: fonts/node_modules/.package-lock.json ## the typefaces of the reports
+fonts/node_modules/.package-lock.json: fonts/package-lock.json
+	cd fonts && npm ci --no-fund --no-audit --loglevel=error
+
+test: build check unit blackbox ## everything: lints, types, unit tests, black box tests, browser tests
+
+check: web fonts ## formatting, lints, types
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(PROFILE) --workspace --all-targets -- -D warnings
+	cd web && npm run check && npm test
+
+unit: fonts web ## the tests beside the code
+	@scripts/debian.sh test
+	$(CARGO) test $(PROFILE) --workspace --exclude belfry
+
+blackbox: build ## the real binary, its real ports, real receivers, real Chromium
+	@scripts/debian.sh test
+	@scripts/test-env.sh
+	$(CARGO) test $(PROFILE) -p belfry
+
+e2e: build ## the browser tests alone
+	@scripts/debian.sh test
+	$(CARGO) test $(PROFILE) -p belfry --test belfry -- browser
+
+bench: build ## the figures of docs/performance.md, beside PostgreSQL, in one run
+	@scripts/debian.sh bench
+	scripts/bench.sh
+
+fmt: ## format everything
+	$(CARGO) fmt --all
+
+dev: build ## the server on the demo's data, with the console from Vite's own server
+	@echo "in another terminal: cd web && npm run dev"
+	$(BELFRY) demo --data $(DEMO_DATA) --listen $(LISTEN)
+
+golden: ## rewrite the expected results of mappings and documents; review the diff
+	UPDATE_EXPECT=1 $(CARGO) test $(PROFILE) --workspace
+
+clean-demo: ## forget the demo's data
+	rm -rf $(DEMO_DATA)
