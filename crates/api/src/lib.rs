@@ -1,0 +1,12 @@
+//! The HTTP contract: what is asked, what is answered, and the problems in between.
+//!
+//! One file per room. Every type is plain data with `serde` and an OpenAPI schema; nothing here decides anything.
+
+pub mod access;
+pub mod page;
+pub mod problem;
+pub mod system;
+pub mod trail;
+
+pub use page::Page;
+pub use problem::ProblemBody;

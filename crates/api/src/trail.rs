@@ -1,0 +1,56 @@
+//! The state of the trail.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TrailState {
+    pub organization: String,
+    /// The name the checkpoints are signed under.
+    pub origin: String,
+    /// Events in the trail.
+    pub size: u64,
+    pub checkpoint: Checkpoint,
+    /// The public key, as C2SP signed notes write it.
+    pub vkey: String,
+    pub self_check: SelfCheck,
+    /// Events below this position are in the search index.
+    pub indexed_to: u64,
+    /// Bytes of the trail on disk.
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Checkpoint {
+    pub size: u64,
+    /// Base64.
+    pub root: String,
+    /// The signed note itself.
+    pub note: String,
+    pub at: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfCheckState {
+    Never,
+    Running,
+    Ok,
+    Failed,
+}
+
+/// The last time the server read its own trail from the first to the last byte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SelfCheck {
+    pub state: SelfCheckState,
+    /// When it ended; while running, when it began.
+    pub at: Option<String>,
+    /// Events checked so far.
+    pub size: u64,
+    /// The first position that is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+    /// What is wrong there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
+}
