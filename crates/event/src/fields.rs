@@ -1,0 +1,119 @@
+//! The fields that have a place of their own. An event may hold any other field as well.
+
+use serde::Serialize;
+
+/// What kind of values a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Text that is compared as a whole: names, ids, types.
+    Keyword,
+    /// Text that is searched by its words.
+    Text,
+    Ip,
+    Number,
+    Date,
+    Boolean,
+}
+
+/// A field of the set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// The dotted name.
+    pub name: &'static str,
+    pub kind: Kind,
+    /// What people call it.
+    pub title: &'static str,
+}
+
+const fn field(name: &'static str, kind: Kind, title: &'static str) -> Field {
+    Field { name, kind, title }
+}
+
+/// The whole set, in the order in which an event is read.
+pub const FIELDS: &[Field] = &[
+    field("@timestamp", Kind::Date, "Time"),
+    field("event.action", Kind::Keyword, "Action"),
+    field("event.category", Kind::Keyword, "Category"),
+    field("event.outcome", Kind::Keyword, "Outcome"),
+    field("event.severity", Kind::Number, "Severity"),
+    field("event.reason", Kind::Text, "Reason"),
+    field("message", Kind::Text, "Message"),
+    field("user.name", Kind::Keyword, "User"),
+    field("user.full_name", Kind::Keyword, "Full name"),
+    field("user.email", Kind::Keyword, "Email of the user"),
+    field("user.id", Kind::Keyword, "User id"),
+    field("user.roles", Kind::Keyword, "Roles"),
+    field("user.target.name", Kind::Keyword, "Target user"),
+    field("user.target.id", Kind::Keyword, "Target user id"),
+    field("source.ip", Kind::Ip, "Origin"),
+    field("source.port", Kind::Number, "Origin port"),
+    field("source.geo.country_iso_code", Kind::Keyword, "Country"),
+    field("source.geo.city_name", Kind::Keyword, "City"),
+    field("user_agent.original", Kind::Keyword, "User agent"),
+    field("host.name", Kind::Keyword, "Host"),
+    field("host.ip", Kind::Ip, "Host address"),
+    field("entity.type", Kind::Keyword, "Entity type"),
+    field("entity.id", Kind::Keyword, "Entity id"),
+    field("entity.name", Kind::Keyword, "Entity"),
+    field("credential.id", Kind::Keyword, "Credential id"),
+    field("credential.type", Kind::Keyword, "Credential type"),
+    field("credential.username", Kind::Keyword, "Credential"),
+    field("session.id", Kind::Keyword, "Session"),
+    field("session.protocol", Kind::Keyword, "Protocol"),
+    field("operation.id", Kind::Keyword, "Operation id"),
+    field("operation.name", Kind::Keyword, "Operation"),
+    field("operation.status", Kind::Keyword, "Operation status"),
+    field("operation.attempt", Kind::Number, "Attempt"),
+    field("operation.scheduled_at", Kind::Date, "Scheduled at"),
+    field("operation.executed_at", Kind::Date, "Executed at"),
+    field("operation.requester", Kind::Keyword, "Requester"),
+    field("justification.id", Kind::Keyword, "Governance id"),
+    field("justification.type", Kind::Keyword, "Reason type"),
+    field("justification.text", Kind::Text, "Justification"),
+    field("access.request_id", Kind::Keyword, "Access request"),
+    field("product.name", Kind::Keyword, "Product"),
+    field("certificate.serial", Kind::Keyword, "Certificate serial"),
+    field("certificate.subject", Kind::Keyword, "Certificate subject"),
+    field("certificate.not_after", Kind::Date, "Certificate ends"),
+    field("process.command_line", Kind::Keyword, "Command"),
+    field("rule.id", Kind::Keyword, "Rule id"),
+    field("rule.name", Kind::Keyword, "Rule"),
+    field("rule.level", Kind::Keyword, "Rule level"),
+    field("event.module", Kind::Keyword, "Source"),
+    field("event.provider", Kind::Keyword, "Application"),
+    field("event.id", Kind::Keyword, "Event id"),
+    field("event.duration", Kind::Number, "Duration"),
+    field("event.ingested", Kind::Date, "Came in"),
+    field("event.mapping", Kind::Keyword, "Mapping"),
+];
+
+/// Other names under which a field may be asked for.
+const ALIASES: &[(&str, &str)] = &[("event.type", "event.action")];
+
+/// The names of the set, sorted, each with its place in [`FIELDS`].
+static SORTED: std::sync::LazyLock<Vec<&'static Field>> = std::sync::LazyLock::new(|| {
+    let mut sorted: Vec<_> = FIELDS.iter().collect();
+    sorted.sort_unstable_by_key(|field| field.name);
+    sorted
+});
+
+/// The field of that dotted name.
+pub fn find(name: &str) -> Option<&'static Field> {
+    let at = SORTED.binary_search_by_key(&name, |field| field.name).ok()?;
+    SORTED.get(at).copied()
+}
+
+/// The name that an alias stands for.
+pub fn alias(name: &str) -> Option<&'static str> {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, stands_for)| *stands_for)
+}
+
+/// The name of the set that was probably meant by a name that is in no set.
+pub fn suggest(name: &str) -> Option<&'static str> {
+    if find(name).is_some() {
+        return None;
+    }
+    let nearest = FIELDS.iter().map(|field| (strsim::osa_distance(name, field.name), field.name)).min()?;
+    (nearest.0 <= if name.len() < 8 { 1 } else { 2 }).then_some(nearest.1)
+}

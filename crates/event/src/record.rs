@@ -1,0 +1,113 @@
+//! One admitted event.
+
+use jiff::Timestamp;
+
+use crate::json::{self, JsonError, Limits};
+use crate::{Object, Severity, Value};
+
+/// One event, read from its canonical entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event<'a> {
+    fields: Object<'a>,
+}
+
+impl<'a> Event<'a> {
+    /// Reads an entry of the trail. It was checked when it was admitted; here it only has to be a
+    /// JSON object.
+    pub fn read(entry: &'a [u8]) -> Result<Self, JsonError> {
+        match json::parse(entry, &Limits::entry())? {
+            Value::Object(fields) => Ok(Self { fields }),
+            other => Err(JsonError::not_an_object(&other)),
+        }
+    }
+
+    /// The event of these fields, which are taken as they are.
+    pub const fn of(fields: Object<'a>) -> Self {
+        Self { fields }
+    }
+
+    /// All fields, nested.
+    pub const fn fields(&self) -> &Object<'a> {
+        &self.fields
+    }
+
+    /// The value at a dotted name, through objects only.
+    pub fn get(&self, dotted: &str) -> Option<&Value<'a>> {
+        self.fields.at(dotted)
+    }
+
+    /// The text at a dotted name; of an array its first element.
+    pub fn text(&self, dotted: &str) -> Option<&str> {
+        match self.get(dotted)? {
+            Value::String(text) => Some(text),
+            Value::Array(items) => items.first()?.as_str(),
+            _ => None,
+        }
+    }
+
+    /// When it happened.
+    pub fn timestamp(&self) -> Timestamp {
+        self.instant("@timestamp").unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// When it came in; an event that was not admitted has none.
+    pub fn ingested(&self) -> Option<Timestamp> {
+        self.instant("event.ingested")
+    }
+
+    /// Its severity from 0 to 100.
+    pub fn severity(&self) -> u8 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+        match self.get("event.severity").and_then(Value::as_number) {
+            Some(number) => number.clamp(0.0, 100.0) as u8,
+            None => Severity::Info.number(),
+        }
+    }
+
+    /// Its type.
+    pub fn action(&self) -> &str {
+        self.text("event.action").unwrap_or_default()
+    }
+
+    /// `success`, `failure` or `unknown`.
+    pub fn outcome(&self) -> &str {
+        self.text("event.outcome").unwrap_or("unknown")
+    }
+
+    /// Every leaf with its dotted name: strings, numbers and booleans. The elements of an array
+    /// have the name of the array. Nulls, empty arrays and empty objects are no leaves.
+    pub fn walk(&self, f: &mut dyn FnMut(&str, &Value<'a>)) {
+        let mut name = String::with_capacity(64);
+        walk_object(&self.fields, &mut name, f);
+    }
+
+    /// The event for `serde_json`.
+    pub fn to_json(&self) -> serde_json::Value {
+        self.fields.to_json()
+    }
+
+    fn instant(&self, dotted: &str) -> Option<Timestamp> {
+        self.text(dotted)?.parse().ok()
+    }
+}
+
+fn walk_object<'a>(object: &Object<'a>, name: &mut String, f: &mut dyn FnMut(&str, &Value<'a>)) {
+    let parent = name.len();
+    for (key, value) in object.iter() {
+        if parent > 0 {
+            name.push('.');
+        }
+        name.push_str(key);
+        walk_value(value, name, f);
+        name.truncate(parent);
+    }
+}
+
+fn walk_value<'a>(value: &Value<'a>, name: &mut String, f: &mut dyn FnMut(&str, &Value<'a>)) {
+    match value {
+        Value::Null => {}
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => f(name, value),
+        Value::Array(items) => items.iter().for_each(|item| walk_value(item, name, f)),
+        Value::Object(object) => walk_object(object, name, f),
+    }
+}
