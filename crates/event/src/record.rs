@@ -81,6 +81,12 @@ impl<'a> Event<'a> {
         walk_object(&self.fields, &mut name, f);
     }
 
+    /// Every leaf at exactly this dotted name; arrays on the way and at the end stand for each of
+    /// their elements.
+    pub fn values(&self, dotted: &str, f: &mut dyn FnMut(&Value<'a>)) {
+        values_of_object(&self.fields, dotted, f);
+    }
+
     /// The event for `serde_json`.
     pub fn to_json(&self) -> serde_json::Value {
         self.fields.to_json()
@@ -88,6 +94,29 @@ impl<'a> Event<'a> {
 
     fn instant(&self, dotted: &str) -> Option<Timestamp> {
         self.text(dotted)?.parse().ok()
+    }
+}
+
+fn values_of_object<'a>(object: &Object<'a>, dotted: &str, f: &mut dyn FnMut(&Value<'a>)) {
+    match dotted.split_once('.') {
+        None => object.get(dotted).into_iter().for_each(|value| leaves(value, f)),
+        Some((head, rest)) => object.get(head).into_iter().for_each(|value| values_below(value, rest, f)),
+    }
+}
+
+fn values_below<'a>(value: &Value<'a>, dotted: &str, f: &mut dyn FnMut(&Value<'a>)) {
+    match value {
+        Value::Object(object) => values_of_object(object, dotted, f),
+        Value::Array(items) => items.iter().for_each(|item| values_below(item, dotted, f)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn leaves<'a>(value: &Value<'a>, f: &mut dyn FnMut(&Value<'a>)) {
+    match value {
+        Value::Null | Value::Object(_) => {}
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => f(value),
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, f)),
     }
 }
 
