@@ -1,0 +1,256 @@
+//! What the threads of a trail share.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::checkpoint::Checkpoint;
+use crate::disk;
+use crate::error::TrailError;
+use crate::hash::Hash;
+use crate::log::Log;
+use crate::note::{SigningKey, VerifyingKey};
+use crate::options::Options;
+use crate::queue::Queue;
+use crate::tags::Tags;
+use crate::tile;
+use crate::tree::{self, Edge, FullTile, TILE_WIDTH};
+use crate::writer;
+
+/// Callbacks that are told of every commit.
+pub type Listeners = Mutex<Vec<Box<dyn Fn(u64) + Send + Sync>>>;
+
+/// The state of an open trail.
+pub struct Core {
+    pub dir: PathBuf,
+    pub options: Options,
+    pub key: SigningKey,
+    pub verifier: VerifyingKey,
+    pub queue: Queue,
+    pub log: Log,
+    pub tree: Mutex<Tree>,
+    pub tags: Mutex<Tags>,
+    pub checkpoint: RwLock<Arc<Checkpoint>>,
+    pub listeners: Listeners,
+    pub signal: Signal,
+    pub current: Mutex<Arc<crate::wal::Wal>>,
+    /// Entries on disk and in the tree.
+    pub durable: AtomicU64,
+    /// Held while a checkpoint is made, so that they come one after the other.
+    pub signing: Mutex<()>,
+    pub lock: Box<dyn Any + Send + Sync>,
+}
+
+/// The right edge of the Merkle tree, and full tiles that are not on disk yet.
+#[derive(Default)]
+pub struct Tree {
+    pub edge: Edge,
+    pub pending: BTreeMap<(u8, u64), Arc<Vec<Hash>>>,
+}
+
+impl Tree {
+    /// Adds leaves.
+    pub fn extend(&mut self, leaves: &[Hash]) {
+        let mut full = Vec::new();
+        for leaf in leaves {
+            self.edge.push(*leaf, &mut full);
+        }
+        for FullTile { level, index, hashes } in full {
+            self.pending.insert((level, index), Arc::new(hashes));
+        }
+    }
+}
+
+/// Wakes the checkpointer and the packer.
+#[derive(Default)]
+pub struct Signal {
+    state: Mutex<SignalState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct SignalState {
+    size: u64,
+    closing: bool,
+}
+
+impl Signal {
+    /// Says how long the trail is now.
+    pub fn grown(&self, size: u64) {
+        self.state.lock().size = size;
+        self.changed.notify_all();
+    }
+
+    /// Says that the threads shall end.
+    pub fn close(&self) {
+        self.state.lock().closing = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the trail is longer than `known`; false when the threads shall end.
+    pub fn wait_beyond(&self, known: u64) -> bool {
+        let mut state = self.state.lock();
+        while state.size <= known && !state.closing {
+            self.changed.wait(&mut state);
+        }
+        !state.closing
+    }
+
+    /// Waits until `until`, or until the threads shall end: false.
+    pub fn sleep_until(&self, until: Instant) -> bool {
+        let mut state = self.state.lock();
+        while !state.closing {
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                return !state.closing;
+            }
+        }
+        false
+    }
+}
+
+impl Core {
+    /// Starts the threads.
+    pub fn start(core: &Arc<Self>) -> Vec<JoinHandle<()>> {
+        let spawn = |name: &str, run: fn(&Core)| {
+            let core = core.clone();
+            let spawned = std::thread::Builder::new().name(name.into()).spawn(move || run(&core));
+            if let Err(e) = &spawned {
+                tracing::error!(error = %e, "can't start the thread {name}");
+            }
+            spawned.ok()
+        };
+        let threads = [spawn("trail-writer", writer::run), spawn("trail-signer", run_checkpoints)];
+        if threads.iter().any(Option::is_none) {
+            core.fail("a thread of the trail can't be started");
+        }
+        threads.into_iter().flatten().collect()
+    }
+
+    /// Ends the threads once what waits is written.
+    pub fn close(&self) {
+        self.queue.close();
+        self.signal.close();
+    }
+
+    /// Stops the trail: nothing more is taken, whoever waits is told.
+    pub fn fail(&self, reason: &str) {
+        tracing::error!(trail.origin = self.verifier.name(), "the trail stops: {reason}");
+        self.queue.fail(reason);
+        self.signal.close();
+    }
+
+    /// Entries that are on disk.
+    pub fn size(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Entries from `from` on.
+    pub fn read(&self, from: u64, entries_max: usize, bytes_max: usize) -> Result<Vec<(u64, Bytes)>, TrailError> {
+        self.log.read(from, self.size(), entries_max, bytes_max).map_err(TrailError::io("read entries of", &self.dir))
+    }
+
+    /// Fails when the trail is shorter than `size`.
+    pub fn within(&self, size: u64) -> Result<(), TrailError> {
+        let now = self.size();
+        if size > now { Err(TrailError::OutOfRange { asked: size, size: now }) } else { Ok(()) }
+    }
+
+    /// The hash of an entry.
+    pub fn leaf(&self, position: u64) -> Result<Hash, TrailError> {
+        let leaves = self.log.leaves(position, position + 1).map_err(TrailError::io("read entries of", &self.dir))?;
+        leaves.first().copied().ok_or(TrailError::OutOfRange { asked: position, size: self.size() })
+    }
+
+    /// The first hash of a tile within its level, when the newest checkpoint covers the tile.
+    pub fn tile_start(&self, level: u8, index: u64, width: u16) -> Result<u64, TrailError> {
+        let size = self.checkpoint.read().size;
+        let out_of_range = || TrailError::OutOfRange { asked: index, size };
+        let start = index.checked_mul(TILE_WIDTH).ok_or_else(out_of_range)?;
+        let fits = (1..=TILE_WIDTH).contains(&u64::from(width)) && start + u64::from(width) <= tree::width(size, level);
+        if fits { Ok(start) } else { Err(out_of_range()) }
+    }
+
+    /// The hashes of a tile that the newest checkpoint covers.
+    pub fn tile(&self, level: u8, index: u64, width: u16) -> Result<Vec<Hash>, TrailError> {
+        let start = self.tile_start(level, index, width)?;
+        tree::Hashes::hashes(self, level, start, start + u64::from(width))
+    }
+
+    /// Signs and stores a checkpoint over all that is on disk, if the newest covers less.
+    pub fn make_checkpoint(&self) -> Result<Arc<Checkpoint>, TrailError> {
+        let _one_at_a_time = self.signing.lock();
+        let newest = self.checkpoint.read().clone();
+        let (size, root) = {
+            let tree = self.tree.lock();
+            if tree.edge.size() <= newest.size {
+                return Ok(newest);
+            }
+            (tree.edge.size(), tree.edge.root())
+        };
+        let signed = Checkpoint::sign(&self.key, self.verifier.name(), size, root, Checkpoint::now())?;
+        let path = self.dir.join("checkpoint");
+        disk::replace(&*self.options.disk, &path, signed.note.as_bytes())
+            .map_err(TrailError::io("write", &path))?;
+        let signed = Arc::new(signed);
+        *self.checkpoint.write() = signed.clone();
+        Ok(signed)
+    }
+}
+
+impl tree::Hashes for Core {
+    type Error = TrailError;
+
+    fn hashes(&self, level: u8, from: u64, to: u64) -> Result<Vec<Hash>, TrailError> {
+        let index = from / TILE_WIDTH;
+        {
+            let tree = self.tree.lock();
+            let (start, partial) = tree.edge.partial(level);
+            if from >= start && to <= start + partial.len() as u64 {
+                return Ok(partial[(from - start) as usize..(to - start) as usize].to_vec());
+            }
+            if let Some(tile) = tree.pending.get(&(level, index)) {
+                let start = index * TILE_WIDTH;
+                return Ok(tile[(from - start) as usize..(to - start) as usize].to_vec());
+            }
+        }
+        if level == 0 {
+            return self.log.leaves(from, to).map_err(TrailError::io("read entries of", &self.dir));
+        }
+        let path = self.dir.join("tile").join(level.to_string()).join(tile::index_path(index));
+        let bytes = disk::read_all(&*self.options.disk, &path).map_err(TrailError::io("read", &path))?;
+        let start = (from - index * TILE_WIDTH) as usize * 32;
+        let end = (to - index * TILE_WIDTH) as usize * 32;
+        bytes
+            .get(start..end)
+            .map(|hashes| hashes.chunks_exact(32).filter_map(Hash::from_slice).collect())
+            .ok_or_else(|| TrailError::Tampered {
+                position: index << (8 * (u32::from(level) + 1)),
+                what: format!("the tile {} is too short", path.display()),
+            })
+    }
+}
+
+/// The checkpointer: promptly when the trail was quiet, at most once per interval while it is busy.
+fn run_checkpoints(core: &Core) {
+    let mut signed = core.checkpoint.read().size;
+    while core.signal.wait_beyond(signed) {
+        let begun = Instant::now();
+        match core.make_checkpoint() {
+            Ok(checkpoint) => signed = checkpoint.size,
+            Err(e) => {
+                core.fail(&e.to_string());
+                return;
+            }
+        }
+        if !core.signal.sleep_until(begun + core.options.checkpoint_interval) {
+            return;
+        }
+    }
+}
