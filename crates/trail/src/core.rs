@@ -20,9 +20,8 @@ use crate::note::{SigningKey, VerifyingKey};
 use crate::options::Options;
 use crate::queue::Queue;
 use crate::tags::Tags;
-use crate::tile;
 use crate::tree::{self, Edge, FullTile, TILE_WIDTH};
-use crate::writer;
+use crate::{packer, tile, writer};
 
 /// Callbacks that are told of every commit.
 pub type Listeners = Mutex<Vec<Box<dyn Fn(u64) + Send + Sync>>>;
@@ -45,7 +44,8 @@ pub struct Core {
     pub durable: AtomicU64,
     /// Held while a checkpoint is made, so that they come one after the other.
     pub signing: Mutex<()>,
-    pub lock: Box<dyn Any + Send + Sync>,
+    /// Kept for as long as the trail is open.
+    pub _lock: Box<dyn Any + Send + Sync>,
 }
 
 /// The right edge of the Merkle tree, and full tiles that are not on disk yet.
@@ -78,6 +78,7 @@ pub struct Signal {
 #[derive(Default)]
 struct SignalState {
     size: u64,
+    sealed: u64,
     closing: bool,
 }
 
@@ -86,6 +87,27 @@ impl Signal {
     pub fn grown(&self, size: u64) {
         self.state.lock().size = size;
         self.changed.notify_all();
+    }
+
+    /// Says that one more segment is sealed.
+    pub fn sealed(&self) {
+        self.state.lock().sealed += 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits until more segments were sealed than `seen`; false when the threads shall end.
+    pub fn wait_sealed(&self, seen: &mut u64) -> bool {
+        let mut state = self.state.lock();
+        while state.sealed == *seen && !state.closing {
+            self.changed.wait(&mut state);
+        }
+        *seen = state.sealed;
+        !state.closing
+    }
+
+    /// Whether the threads shall end.
+    pub fn is_closing(&self) -> bool {
+        self.state.lock().closing
     }
 
     /// Says that the threads shall end.
@@ -126,7 +148,7 @@ impl Core {
             }
             spawned.ok()
         };
-        let threads = [spawn("trail-writer", writer::run), spawn("trail-signer", run_checkpoints)];
+        let threads = [spawn("trail-writer", writer::run), spawn("trail-signer", run_checkpoints), spawn("trail-packer", packer::run)];
         if threads.iter().any(Option::is_none) {
             core.fail("a thread of the trail can't be started");
         }
@@ -153,7 +175,7 @@ impl Core {
 
     /// Entries from `from` on.
     pub fn read(&self, from: u64, entries_max: usize, bytes_max: usize) -> Result<Vec<(u64, Bytes)>, TrailError> {
-        self.log.read(from, self.size(), entries_max, bytes_max).map_err(TrailError::io("read entries of", &self.dir))
+        self.log.read(from, self.size(), entries_max, bytes_max)
     }
 
     /// Fails when the trail is shorter than `size`.
@@ -164,7 +186,7 @@ impl Core {
 
     /// The hash of an entry.
     pub fn leaf(&self, position: u64) -> Result<Hash, TrailError> {
-        let leaves = self.log.leaves(position, position + 1).map_err(TrailError::io("read entries of", &self.dir))?;
+        let leaves = self.log.leaves(position, position + 1)?;
         leaves.first().copied().ok_or(TrailError::OutOfRange { asked: position, size: self.size() })
     }
 
@@ -221,19 +243,11 @@ impl tree::Hashes for Core {
             }
         }
         if level == 0 {
-            return self.log.leaves(from, to).map_err(TrailError::io("read entries of", &self.dir));
+            return self.log.leaves(from, to);
         }
-        let path = self.dir.join("tile").join(level.to_string()).join(tile::index_path(index));
-        let bytes = disk::read_all(&*self.options.disk, &path).map_err(TrailError::io("read", &path))?;
-        let start = (from - index * TILE_WIDTH) as usize * 32;
-        let end = (to - index * TILE_WIDTH) as usize * 32;
-        bytes
-            .get(start..end)
-            .map(|hashes| hashes.chunks_exact(32).filter_map(Hash::from_slice).collect())
-            .ok_or_else(|| TrailError::Tampered {
-                position: index << (8 * (u32::from(level) + 1)),
-                what: format!("the tile {} is too short", path.display()),
-            })
+        let hashes = tile::read(&*self.options.disk, &self.dir, level, index)?;
+        let start = index * TILE_WIDTH;
+        Ok(hashes[(from - start) as usize..(to - start) as usize].to_vec())
     }
 }
 

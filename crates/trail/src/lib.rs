@@ -5,16 +5,20 @@
 //! [`Trail`] writes and reads, [`verify`] checks without trusting anything but a public key.
 //! The files are described in `docs/trail-format.md`.
 
+mod cache;
 mod checkpoint;
 mod core;
 pub mod disk;
 mod error;
+mod files;
 mod frame;
 mod hash;
 mod log;
 mod note;
 mod open;
 mod options;
+mod pack;
+mod packer;
 mod proof;
 mod queue;
 mod tags;

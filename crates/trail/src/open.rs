@@ -1,7 +1,7 @@
 //! Making and opening a trail. What recovers after a crash is the code that runs on a good day.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -12,14 +12,16 @@ use crate::core::{Core, Signal, Tree};
 use crate::disk::{self, Disk};
 use crate::error::TrailError;
 use crate::hash::Hash;
-use crate::log::{Log, Segment};
+use crate::log::{Log, PackRef, Segment};
 use crate::note::{NoteError, SigningKey};
 use crate::options::Options;
+use crate::pack::{self, Pack};
 use crate::queue::Queue;
 use crate::tags::Tags;
 use crate::trail::Opened;
-use crate::tree;
+use crate::tree::{self, Edge, TILE_WIDTH};
 use crate::wal::{self, Ending, Wal};
+use crate::{files, tile};
 
 /// Makes the folders and the checkpoint of an empty trail.
 pub fn create(disk: &dyn Disk, dir: &Path, origin: &str, key: &SigningKey) -> Result<(), TrailError> {
@@ -57,18 +59,23 @@ pub fn open(dir: &Path, key: SigningKey, options: Options) -> Result<(Core, Open
     let verifier = key.verifier(origin)?;
     let checkpoint = Checkpoint::open(&note, &verifier, Checkpoint::now())?;
 
-    let log = Log::default();
-    let mut tree = Tree::default();
-    let mut tags = Tags::new(options.tags_max);
-    let mut opened = Opened::default();
-    let current = replay(&*disk, dir, &checkpoint, &log, &mut tree, &mut tags, &mut opened)?;
+    let replay = Replay {
+        disk: &*disk,
+        dir,
+        signed_size: checkpoint.size,
+        log: Log::new(disk.clone(), options.cache_bytes_max),
+        tree: Tree::default(),
+        tags: Tags::new(options.tags_max),
+        cut_bytes: 0,
+    };
+    let Replayed { log, tree, tags, cut_bytes, current } = replay.run(&options)?;
 
     let size = tree.edge.size();
     if size < checkpoint.size {
         let what = format!("entries up to {} were signed for, but are missing", checkpoint.size);
         return Err(TrailError::Tampered { position: size, what });
     }
-    opened.recovered = size - checkpoint.size;
+    let opened = Opened { recovered: size - checkpoint.size, cut_bytes };
     let core = Core {
         dir: dir.into(),
         key,
@@ -84,7 +91,7 @@ pub fn open(dir: &Path, key: SigningKey, options: Options) -> Result<(Core, Open
         current: Mutex::new(current),
         durable: AtomicU64::new(size),
         signing: Mutex::new(()),
-        lock,
+        _lock: lock,
     };
     let root = tree::root(&core, checkpoint.size)?;
     if root != checkpoint.root {
@@ -92,36 +99,120 @@ pub fn open(dir: &Path, key: SigningKey, options: Options) -> Result<(Core, Open
         return Err(TrailError::Tampered { position: 0, what });
     }
     core.signal.grown(size);
+    core.signal.sealed();
     Ok((core, opened))
 }
 
-fn replay(
-    disk: &dyn Disk,
-    dir: &Path,
-    checkpoint: &Checkpoint,
-    log: &Log,
-    tree: &mut Tree,
-    tags: &mut Tags,
-    opened: &mut Opened,
-) -> Result<Arc<Wal>, TrailError> {
-    let folder = dir.join("log");
-    let mut firsts: Vec<u64> = disk
-        .list(&folder)
-        .map_err(TrailError::io("list", &folder))?
-        .iter()
-        .filter_map(|name| name.strip_suffix(".wal")?.parse().ok())
-        .collect();
-    firsts.sort_unstable();
-    let mut current = None;
-    for (i, &first) in firsts.iter().enumerate() {
-        let last = i + 1 == firsts.len();
-        let size = tree.edge.size();
-        if first != size {
-            let what = format!("the log goes on at {first}: a file is missing or has the wrong name");
-            return Err(TrailError::Tampered { position: size.min(first), what });
+struct Replay<'a> {
+    disk: &'a dyn Disk,
+    dir: &'a Path,
+    signed_size: u64,
+    log: Log,
+    tree: Tree,
+    tags: Tags,
+    cut_bytes: u64,
+}
+
+struct Replayed {
+    log: Log,
+    tree: Tree,
+    tags: Tags,
+    cut_bytes: u64,
+    current: Arc<Wal>,
+}
+
+impl Replay<'_> {
+    fn run(mut self, options: &Options) -> Result<Replayed, TrailError> {
+        let folder = self.folder();
+        let names = self.disk.list(&folder).map_err(TrailError::io("list", &folder))?;
+        let found = files::sort(&names);
+        for name in &found.leftover {
+            let path = folder.join(name);
+            self.disk.remove(&path).map_err(TrailError::io("remove", &path))?;
         }
-        let path = folder.join(wal::name(first));
-        let recovered = Wal::open(disk, &folder, first).map_err(TrailError::io("read", &path))?;
+        let packed = self.packs(&found.packs)?;
+        self.edge(packed)?;
+        let mut current = None;
+        for (i, &first) in found.wals.iter().enumerate() {
+            if first < packed {
+                // Its pack has been checked and named; only the removal was lost.
+                let path = folder.join(wal::name(first));
+                self.disk.remove(&path).map_err(TrailError::io("remove", &path))?;
+                continue;
+            }
+            current = self.wal(first, i + 1 == found.wals.len())?;
+        }
+        self.tags(options)?;
+        let current = match current {
+            Some(wal) => wal,
+            None => {
+                let first = self.tree.edge.size();
+                let wal = Wal::create(self.disk, &folder, first).map_err(TrailError::io("begin a segment in", &folder))?;
+                let wal = Arc::new(wal);
+                self.log.put(first, Segment::Wal(wal.clone()));
+                wal
+            }
+        };
+        let Self { log, tree, tags, cut_bytes, .. } = self;
+        Ok(Replayed { log, tree, tags, cut_bytes, current })
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+
+    /// Takes the packs; they must follow each other. The size up to which entries are packed.
+    fn packs(&mut self, firsts: &[u64]) -> Result<u64, TrailError> {
+        let mut size = 0;
+        for (i, &first) in firsts.iter().enumerate() {
+            let path = self.folder().join(pack::name(first));
+            if first != size {
+                return Err(gap(size, first));
+            }
+            // A pack ends where the next begins, which is held against its trailer when it is opened.
+            size = match firsts.get(i + 1) {
+                Some(next) => *next,
+                None => first + Pack::open(self.disk, &path, first)?.count(),
+            };
+            self.log.put(first, Segment::Pack(Arc::new(PackRef { first, count: size - first, path })));
+        }
+        Ok(size)
+    }
+
+    /// Makes the right edge of the tree of `packed` entries: from full tiles, and below from entries.
+    fn edge(&mut self, packed: u64) -> Result<(), TrailError> {
+        let from = packed >> 16 << 16;
+        let mut levels = vec![Vec::new(); 2];
+        for level in 2..8 {
+            let width = tree::width(from, level);
+            if width == 0 {
+                break;
+            }
+            let hashes = (width / TILE_WIDTH * TILE_WIDTH..width)
+                .map(|index| Ok(tree::root_of_full(&tile::read(self.disk, self.dir, level - 1, index)?)));
+            levels.push(hashes.collect::<Result<_, TrailError>>()?);
+        }
+        self.tree.edge = Edge::restore(from, levels);
+        let mut next = from;
+        while next < packed {
+            let end = (next + 4_096).min(packed);
+            let leaves = self.log.leaves(next, end)?;
+            self.tree.extend(&leaves);
+            next = end;
+        }
+        // A tile that was filled by packed entries is on disk already: it was written before them.
+        self.tree.pending.clear();
+        Ok(())
+    }
+
+    /// Takes a segment of the WAL; the one that will be written on is given back.
+    fn wal(&mut self, first: u64, last: bool) -> Result<Option<Arc<Wal>>, TrailError> {
+        let size = self.tree.edge.size();
+        let path = self.folder().join(wal::name(first));
+        if first != size {
+            return Err(gap(size, first));
+        }
+        let recovered = Wal::open(self.disk, &self.folder(), first).map_err(TrailError::io("read", &path))?;
         let wal = recovered.wal;
         match recovered.ending {
             Ending::Clean => {}
@@ -130,8 +221,8 @@ fn replay(
             }
             Ending::Damaged { position, what } => return Err(TrailError::Tampered { position, what }),
             // Only the last file was being written, and what was signed for had been synced.
-            Ending::Torn { bytes } if last && wal.end() >= checkpoint.size => {
-                opened.cut_bytes += bytes;
+            Ending::Torn { bytes } if last && wal.end() >= self.signed_size => {
+                self.cut_bytes += bytes;
                 if wal.count() > 0 {
                     wal.cut().map_err(TrailError::io("cut the torn tail of", &path))?;
                 }
@@ -141,23 +232,37 @@ fn replay(
                 return Err(TrailError::Tampered { position: wal.end(), what });
             }
         }
-        tree.extend(&wal.leaves(first, wal.end()));
-        for (key, tagged) in wal.tags() {
-            tags.insert(key, tagged);
-        }
-        let wal = Arc::new(wal);
         if wal.count() == 0 {
-            continue; // begun, but nothing was ever in it: it is begun again below
+            return Ok(None); // begun, but nothing was ever in it: it is begun again
         }
-        log.put(first, Segment::Wal(wal.clone()));
-        current = Some(wal);
+        self.tree.extend(&wal.leaves(first, wal.end()));
+        let wal = Arc::new(wal);
+        self.log.put(first, Segment::Wal(wal.clone()));
+        Ok(last.then_some(wal))
     }
-    if let Some(wal) = current.filter(|wal| wal.end() == tree.edge.size() && firsts.last() == Some(&wal.first)) {
-        return Ok(wal);
+
+    /// Remembers the newest tags, as far back as they reach.
+    fn tags(&mut self, options: &Options) -> Result<(), TrailError> {
+        let size = self.tree.edge.size();
+        let mut newest_first = Vec::new();
+        for wal in self.log.wals() {
+            newest_first.extend(wal.tags().into_iter().rev());
+        }
+        for pack in self.log.packs() {
+            if newest_first.len() >= options.tags_max || size - pack.first > options.tags_reach {
+                break;
+            }
+            newest_first.extend(self.log.pack(&pack)?.tags()?.into_iter().rev());
+        }
+        newest_first.truncate(options.tags_max);
+        for (key, tagged) in newest_first.into_iter().rev() {
+            self.tags.insert(key, tagged);
+        }
+        Ok(())
     }
-    let first = tree.edge.size();
-    let wal = Wal::create(disk, &folder, first).map_err(TrailError::io("begin a segment in", &folder))?;
-    let wal = Arc::new(wal);
-    log.put(first, Segment::Wal(wal.clone()));
-    Ok(wal)
+}
+
+fn gap(size: u64, first: u64) -> TrailError {
+    let what = format!("the log goes on at {first}: a file is missing or has the wrong name");
+    TrailError::Tampered { position: size.min(first), what }
 }

@@ -26,6 +26,8 @@ pub struct Options {
     pub checkpoint_interval: Duration,
     /// How hard zstd tries (1 to 19).
     pub zstd_level: i32,
+    /// Entries that are compressed together: more are smaller, fewer are read sooner.
+    pub frame_entries_max: usize,
     /// How many tags are remembered.
     pub tags_max: usize,
     /// How far back from the end tags are remembered, in positions.
@@ -46,6 +48,7 @@ impl Default for Options {
             unpacked_segments_max: 16,
             checkpoint_interval: Duration::from_millis(100),
             zstd_level: 3,
+            frame_entries_max: 1_024,
             tags_max: 262_144,
             tags_reach: 1 << 24,
             disk: Arc::new(RealDisk),

@@ -54,9 +54,4 @@ impl Tags {
             self.by_key.remove(&oldest);
         }
     }
-
-    /// Whether no more can be remembered without forgetting.
-    pub fn is_full(&self) -> bool {
-        self.order.len() >= self.newest_max
-    }
 }

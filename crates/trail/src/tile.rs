@@ -1,5 +1,37 @@
 //! Where tiles are found, by the paths of C2SP tlog-tiles.
 
+use std::path::{Path, PathBuf};
+
+use crate::disk::{self, Disk};
+use crate::error::TrailError;
+use crate::hash::Hash;
+use crate::tree::TILE_WIDTH;
+
+/// Bytes of a full tile.
+const TILE_BYTES: usize = 32 * TILE_WIDTH as usize;
+
+/// The file of a full tile of level 1 or above.
+pub(crate) fn file(dir: &Path, level: u8, index: u64) -> PathBuf {
+    dir.join("tile").join(level.to_string()).join(index_path(index))
+}
+
+/// The position after the last entry that a full tile stands for.
+pub(crate) fn end(level: u8, index: u64) -> u64 {
+    (index + 1) << (8 * (u32::from(level) + 1))
+}
+
+/// The hashes of a full tile on disk.
+pub(crate) fn read(disk: &dyn Disk, dir: &Path, level: u8, index: u64) -> Result<Vec<Hash>, TrailError> {
+    let path = file(dir, level, index);
+    let bytes = disk::read_all(disk, &path).map_err(TrailError::io("read", &path))?;
+    if bytes.len() != TILE_BYTES {
+        let position = index << (8 * (u32::from(level) + 1));
+        let what = format!("{} has {} bytes instead of {TILE_BYTES}", path.display(), bytes.len());
+        return Err(TrailError::Tampered { position, what });
+    }
+    Ok(bytes.chunks_exact(32).filter_map(Hash::from_slice).collect())
+}
+
 /// The path of a full tile below `tile/<level>/`, as in `x001/x234/067`.
 pub fn index_path(mut index: u64) -> String {
     let mut path = format!("{:03}", index % 1_000);

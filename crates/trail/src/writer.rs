@@ -119,6 +119,8 @@ fn rotate(core: &Core, first: u64) -> Result<Arc<Wal>, TrailError> {
     let wal = Arc::new(wal);
     core.log.put(first, Segment::Wal(wal.clone()));
     *core.current.lock() = wal.clone();
+    core.signal.sealed();
+    core.queue.hold(core.log.sealed() > core.options.unpacked_segments_max);
     Ok(wal)
 }
 

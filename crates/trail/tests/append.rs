@@ -112,3 +112,82 @@ fn what_is_too_large_or_too_much_is_refused_at_once() {
     assert!(matches!(trail.append_wait(one(1)), Err(AppendError::Stopped(_))));
     assert_eq!(trail.size(), 3);
 }
+
+/// Small segments, so that there are packs soon.
+fn small() -> Options {
+    Options { segment_entries_max: 1_000, frame_entries_max: 64, ..Options::default() }
+}
+
+fn wait_packed(dir: &Path, packs: usize) {
+    for _ in 0..500 {
+        let names: Vec<_> = std::fs::read_dir(dir.join("log")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        if names.iter().filter(|n| n.ends_with(".pack")).count() >= packs && names.iter().filter(|n| n.ends_with(".wal")).count() <= 1 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("not packed in time");
+}
+
+#[test]
+fn packed_entries_are_read_and_proved_like_others() {
+    let dir = tempfile::tempdir().unwrap();
+    Trail::create(dir.path(), ORIGIN, &key()).unwrap();
+    let mut size = 0;
+    let tag = Tag { key: [1; 16], body: [2; 16] };
+    for round in 0..3 {
+        let (trail, opened) = Trail::open(dir.path(), key(), small()).unwrap();
+        assert_eq!((trail.size(), opened.recovered, opened.cut_bytes), (size, 0, 0));
+        assert_eq!(trail.find_tag(&tag.key).is_some(), round > 0);
+        for _ in 0..29 {
+            let tag = (size == 0).then_some(tag);
+            trail.append_wait(Batch { tag, ..batch(size, 300) }).unwrap();
+            size += 300;
+        }
+        wait_packed(dir.path(), (size / 900) as usize - 1);
+        let all = trail.read(0, usize::MAX, usize::MAX).unwrap();
+        assert_eq!(all.len() as u64, size);
+        for (i, (position, bytes)) in all.into_iter().enumerate() {
+            assert_eq!((position, bytes), (i as u64, entry(i as u64)));
+        }
+        let sealed = trail.seal().unwrap();
+        for position in [0, 1, 899, 900, 4_000, size - 1] {
+            assert_eq!(trail.get(position).unwrap(), Some(entry(position)));
+            let proof = trail.inclusion(position, size).unwrap();
+            trail::verify::inclusion(&entry(position), &proof, &sealed).unwrap();
+        }
+        for old in [1, 255, 256, 257, 1_000, size - 1] {
+            let path = trail.consistency(old, size).unwrap();
+            trail::verify::consistency(old, size, &path, &trail.root(old).unwrap(), &sealed.root).unwrap();
+        }
+        let bundle = trail.entries_bundle(7, 256).unwrap();
+        assert_eq!(&bundle[2..2 + entry(7 * 256).len()], &entry(7 * 256)[..]);
+        assert_eq!(trail.tile(0, 7, 256).unwrap().len(), 8_192);
+        assert!(trail.tile(1, 0, 256).is_err() && trail.tile(1, 0, (size / 256) as u16).is_ok());
+    }
+}
+
+#[test]
+fn tiles_of_level_1_are_kept_and_used_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    Trail::create(dir.path(), ORIGIN, &key()).unwrap();
+    let options = || Options { segment_entries_max: 10_000, ..Options::default() };
+    let (trail, _) = Trail::open(dir.path(), key(), options()).unwrap();
+    let mut size = 0;
+    while size < 150_000 {
+        trail.append_wait(batch(size, 5_000)).unwrap();
+        size += 5_000;
+    }
+    wait_packed(dir.path(), 14);
+    let sealed = trail.seal().unwrap();
+    trail.close();
+    drop(trail);
+    assert_eq!(std::fs::read_dir(dir.path().join("tile/1")).unwrap().count(), 2);
+    let (trail, _) = Trail::open(dir.path(), key(), options()).unwrap();
+    assert_eq!(trail.root(size).unwrap(), sealed.root);
+    for position in [3, 65_535, 65_536, 131_071, 131_072, 149_999] {
+        let proof = trail.inclusion(position, size).unwrap();
+        trail::verify::inclusion(&entry(position), &proof, &sealed).unwrap();
+    }
+    assert_eq!(trail.tile(1, 1, 256).unwrap(), std::fs::read(dir.path().join("tile/1/001")).unwrap());
+}
