@@ -1,0 +1,99 @@
+//! The mappings that are there from the start.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::{Mapping, compile};
+use crate::syslog::Syslog;
+
+/// A mapping that ships with Belfry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Builtin {
+    pub name: &'static str,
+    pub program: &'static str,
+}
+
+impl Builtin {
+    /// What it reads, in words.
+    pub fn title(&self) -> String {
+        compile::head(self.program).ok().and_then(|h| h.title).unwrap_or_else(|| self.name.to_owned())
+    }
+
+    pub fn version(&self) -> String {
+        super::version_of(self.program)
+    }
+}
+
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        &[$(Builtin { name: $name, program: include_str!(concat!("../../../../mappings/", $name, "/mapping.vrl")) }),*]
+    };
+}
+
+const BUILTIN: &[Builtin] = shipped!["cef", "generic", "keeper", "sshd", "sudo", "teleport", "vault"];
+
+/// All mappings that ship with Belfry, by name.
+pub fn builtin() -> &'static [Builtin] {
+    BUILTIN
+}
+
+/// The shipped mappings, compiled on first use.
+pub fn compiled() -> &'static BTreeMap<&'static str, Mapping> {
+    static COMPILED: LazyLock<BTreeMap<&'static str, Mapping>> = LazyLock::new(|| {
+        let compiled = BUILTIN.iter().filter_map(|b| Some((b.name, Mapping::compile(b.name, &b.version(), b.program).ok()?)));
+        compiled.collect()
+    });
+    &COMPILED
+}
+
+/// A shipped mapping by its name.
+pub fn find(name: &str) -> Option<&'static Mapping> {
+    compiled().get(name)
+}
+
+/// The name of the shipped mapping for a syslog message that came without a named source: by its application, by the
+/// format inside, else `generic`.
+pub fn for_app(syslog: &Syslog<'_>) -> &'static str {
+    let message = syslog.message.trim_start();
+    if message.starts_with("CEF:") {
+        return "cef";
+    }
+    let app = syslog.app.as_deref().unwrap_or_default();
+    let app = app.rsplit('/').next().unwrap_or(app);
+    compiled()
+        .iter()
+        .find(|(_, mapping)| mapping.apps().iter().any(|a| a.eq_ignore_ascii_case(app)))
+        .map_or("generic", |(name, _)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_compile_without_warnings() {
+        for builtin in BUILTIN {
+            match Mapping::compile(builtin.name, &builtin.version(), builtin.program) {
+                Ok(mapping) => assert_eq!(mapping.warnings(), [], "{}", builtin.name),
+                Err(errors) => panic!("{}: {errors:#?}", builtin.name),
+            }
+        }
+        assert_eq!(compiled().len(), BUILTIN.len());
+    }
+
+    #[test]
+    fn syslog_is_routed_by_application() {
+        let at = "2026-06-30T12:00:00Z".parse().unwrap();
+        for (line, expected) in [
+            ("<38>Jun 30 11:00:00 web1 sshd[1]: Accepted password for a from 10.0.0.1 port 22 ssh2", "sshd"),
+            ("<38>Jun 30 11:00:00 web1 sshd-session[1]: x", "sshd"),
+            ("<85>Jun 30 11:00:00 web1 /usr/bin/sudo: x", "sudo"),
+            ("<110>1 2026-06-30T11:00:00Z 10.0.0.1 Keeper - 7 [Keeper@Commander a=\"b\"] x", "keeper"),
+            ("<13>Jun 30 11:00:00 gw CEF:0|a|b|c|d|e|5|src=1.1.1.1", "cef"),
+            ("<13>Jun 30 11:00:00 gw nginx: x", "generic"),
+            ("whatever", "generic"),
+        ] {
+            assert_eq!(for_app(&crate::syslog::parse(line.as_bytes(), at)), expected, "{line}");
+        }
+    }
+}
