@@ -1,0 +1,82 @@
+// Takes every page, light and dark, wide and narrow: `BELFRY_URL=… BELFRY_USER=… BELFRY_PASSWORD=… npm run screenshots -- FOLDER [only]`.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { BASE, complaints, launch, signIn } from './browser.ts'
+
+const folder = process.argv[2] ?? 'screenshots'
+const only = process.argv[3]
+const SIZES = [
+  { name: '1440', width: 1440, height: 900 },
+  { name: '390', width: 390, height: 844 },
+]
+
+type Prepare = (page: Page) => Promise<void>
+const openFirst: Prepare = (page) => page.getByRole('row').nth(1).click()
+const tab = (name: string): Prepare => (page) => page.getByRole('tab', { name }).click()
+
+const SHOTS: Array<{ name: string; path: string; then?: Prepare }> = [
+  { name: 'overview', path: '/' },
+  { name: 'events', path: '/events?from=now-7d&to=now' },
+  { name: 'events-filter', path: '/events?from=now-30d&to=now&filter=event.action%3A+authentication.failed+and+not+user.name%3A+root' },
+  { name: 'events-typo', path: '/events?filter=user.nme%3A+ada' },
+  { name: 'event-summary', path: '/events?from=now-7d&to=now', then: firstRow },
+  { name: 'event-related', path: '/events?from=now-7d&to=now', then: (page) => firstRow(page).then(() => tab('Related')(page)) },
+  { name: 'event-notifications', path: '/events?from=now-7d&to=now&filter=event.severity+%3E%3D+high', then: (page) => firstRow(page).then(() => tab('Notifications')(page)) },
+  { name: 'event-record', path: '/events?from=now-7d&to=now', then: (page) => firstRow(page).then(() => tab('Record')(page)) },
+  { name: 'event-proof', path: '/events?from=now-7d&to=now', then: (page) => firstRow(page).then(() => tab('Proof')(page)) },
+  { name: 'reports', path: '/reports/password-views' },
+  { name: 'runs', path: '/runs' },
+  { name: 'inbox', path: '/inbox' },
+  { name: 'deliveries', path: '/deliveries' },
+  { name: 'delivery', path: '/deliveries', then: openFirst },
+  { name: 'rules', path: '/rules' },
+  { name: 'rule-new', path: '/rules/new?filter=event.action%3A+credential.password.viewed' },
+  { name: 'channels', path: '/channels' },
+  { name: 'channel-new', path: '/channels/new' },
+  { name: 'sources', path: '/sources' },
+  { name: 'source', path: '/sources/vault' },
+  { name: 'set-aside', path: '/sources?tab=set-aside' },
+  { name: 'mapping', path: '/mappings/vault' },
+  { name: 'trail', path: '/trail' },
+  { name: 'settings', path: '/settings' },
+  { name: 'settings-tokens', path: '/settings?tab=tokens' },
+]
+
+async function firstRow(page: Page): Promise<void> {
+  await page.getByRole('grid').getByRole('row').nth(page.viewportSize()?.width === 390 ? 0 : 1).click()
+  await page.getByRole('complementary', { name: 'Event', exact: true }).waitFor()
+}
+
+mkdirSync(folder, { recursive: true })
+const browser = await launch()
+const heard = new Set<string>()
+for (const size of SIZES) {
+  for (const scheme of ['light', 'dark'] as const) {
+    const context = await browser.newContext({ viewport: size, colorScheme: scheme, reducedMotion: 'reduce' })
+    const page = await context.newPage()
+    const said = complaints(page)
+    await page.goto(`${BASE}/sign-in`)
+    await page.getByLabel('Name').waitFor()
+    if (!only || only === 'sign-in') await page.screenshot({ path: join(folder, `sign-in-${size.name}-${scheme}.png`) })
+    await signIn(page)
+    for (const shot of SHOTS) {
+      if (only && !shot.name.match(only)) continue
+      await page.goto(BASE + shot.path)
+      await page.waitForLoadState('networkidle').catch(() => undefined)
+      try {
+        await shot.then?.(page)
+        await page.waitForTimeout(500)
+      } catch (fault) {
+        heard.add(`${shot.name}: ${String(fault).split('\n')[0] ?? ''}`)
+      }
+      await page.screenshot({ path: join(folder, `${shot.name}-${size.name}-${scheme}.png`) })
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+      if (wide > 0) heard.add(`${shot.name} at ${size.name} is ${wide} px too wide`)
+      said.splice(0).forEach((s) => heard.add(`${shot.name}: ${s}`))
+    }
+    await context.close()
+  }
+}
+await browser.close()
+for (const line of heard) process.stderr.write(`${line}\n`)

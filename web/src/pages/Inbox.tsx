@@ -1,0 +1,1 @@
+export function Inbox() { return <div>Inbox</div> }

@@ -1,0 +1,1 @@
+export function MappingEditor() { return <div>MappingEditor</div> }

@@ -1,0 +1,1 @@
+export function Reports() { return <div>Reports</div> }

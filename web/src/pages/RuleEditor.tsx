@@ -1,0 +1,1 @@
+export function RuleEditor() { return <div>RuleEditor</div> }

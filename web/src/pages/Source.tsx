@@ -1,0 +1,1 @@
+export function Source() { return <div>Source</div> }

@@ -1,0 +1,1 @@
+export function Trail() { return <div>Trail</div> }
