@@ -1,0 +1,23 @@
+//! Everything that touches the world: wiring, and nothing else.
+
+pub mod access;
+pub mod app;
+pub mod append;
+pub mod changes;
+pub mod clock;
+pub mod config;
+pub mod data;
+pub mod follow;
+pub mod http;
+pub mod keys;
+pub mod metrics;
+pub mod outgoing;
+pub mod run;
+pub mod selfcheck;
+pub mod setup;
+pub mod state;
+
+pub use app::App;
+pub use config::Config;
+pub use run::run;
+pub use setup::{Init, init};

@@ -1,0 +1,27 @@
+//! The HTTP side: routes, requests, answers. What is decided is decided in the rooms.
+//!
+//! # How a room plugs in
+//! - `http/<room>.rs` holds its handlers, each with `#[utoipa::path(…)]`, and `pub fn routes() -> Vec<Route>`: one line
+//!   per route with method, path, privilege and handler (see [`router::table`]). [`router::routes`] lists the rooms.
+//! - `http/problem/<room>.rs` holds its `impl From<room::Error> for Problem`, without a `_ =>` arm.
+//! - Handlers take [`Json`], [`Query`] and [`Path`] from here, not from axum: theirs answer problems.
+//! - A handler of a guarded route takes [`Subject`](crate::access::Subject) as an argument; the router has checked its
+//!   privilege before. On a public route it takes `Option<Subject>`.
+
+pub mod access;
+pub mod assets;
+pub mod client;
+pub mod envelope;
+pub mod extract;
+pub mod guard;
+pub mod openapi;
+pub mod problem;
+pub mod router;
+pub mod serve;
+pub mod subject;
+pub mod system;
+pub mod trail;
+
+pub use extract::{Json, Path, Query};
+pub use problem::Problem;
+pub use router::{Needs, Route};

@@ -1,0 +1,160 @@
+//! How an answer says what went wrong. HTTP statuses live here and in `problem/` alone.
+
+mod access;
+mod trail;
+
+use std::error::Error;
+use std::time::Duration;
+
+use api::ProblemBody;
+use api::problem::ProblemPart;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// A problem on its way to the client.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: Option<String>,
+    errors: Vec<ProblemPart>,
+    retry_after: Option<Duration>,
+    fault: Option<String>,
+}
+
+/// In the extensions of an answer: a fault of ours, in words for the log and the trail, never for the client.
+#[derive(Debug, Clone)]
+pub struct Fault(pub String);
+
+tokio::task_local! {
+    /// The id of the request that is being answered.
+    pub static REQUEST_ID: String;
+}
+
+impl Problem {
+    /// `kind` becomes `/problems/<kind>`; it and the title say what sort it is, never what it was this time.
+    pub fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Self {
+        Self { status, kind, title, detail: None, errors: Vec::new(), retry_after: None, fault: None }
+    }
+
+    /// What it is this time.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// A part of the request that is meant, as a JSON pointer.
+    pub fn part(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.errors.push(ProblemPart { pointer: pointer.into(), detail: detail.into(), offset: None, length: None });
+        self
+    }
+
+    /// A part of a text in the request, from `offset` on.
+    pub fn part_at(mut self, pointer: impl Into<String>, detail: impl Into<String>, offset: usize, length: usize) -> Self {
+        self.errors.push(ProblemPart { pointer: pointer.into(), detail: detail.into(), offset: Some(offset), length: Some(length) });
+        self
+    }
+
+    /// When it makes sense to ask again.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    pub fn not_found(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing").detail(what)
+    }
+
+    /// The request as a whole can't be understood.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request can't be understood").detail(detail)
+    }
+
+    /// One field of the request can't be accepted.
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A value can't be accepted").detail(detail.clone()).part(pointer, detail)
+    }
+
+    /// The thing is not in a state for it: a name is taken, it was changed meanwhile.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "That does not go together with what is there").detail(detail)
+    }
+
+    /// A fault of ours. The client learns the request id; the log and the trail learn the rest.
+    pub fn internal(error: &(dyn Error + 'static)) -> Self {
+        let mut problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here");
+        problem.fault = Some(chain(error));
+        problem
+    }
+
+    /// A filter that can't be read, with where and what to do.
+    pub fn filter(pointer: &str, error: &event::filter::FilterError) -> Self {
+        let help = error.suggestion.as_ref().map_or_else(|| error.message.clone(), |better| format!("did you mean {better}?"));
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "filter-invalid", "The filter can't be read")
+            .detail(error.message.clone())
+            .part_at(pointer, help, error.offset, error.length)
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn detail_text(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+}
+
+/// An error and its causes, on one line.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let request_id = REQUEST_ID.try_with(Clone::clone).ok();
+        let detail = match (&self.fault, &request_id) {
+            (Some(_), Some(id)) => Some(format!("it is in the server's log under the request id {id}")),
+            _ => self.detail,
+        };
+        let body = ProblemBody {
+            kind: format!("/problems/{}", self.kind),
+            title: self.title.to_owned(),
+            status: self.status.as_u16(),
+            detail,
+            errors: self.errors,
+            request_id,
+        };
+        let mut response = (self.status, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(fault) = self.fault {
+            response.extensions_mut().insert(Fault(fault));
+        }
+        response
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        Self::internal(&error)
+    }
+}

@@ -1,0 +1,74 @@
+//! The running server: which loops there are, and in which order they begin and end.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::data::Data;
+use crate::http::assets::Assets;
+use crate::http::serve::{self, TlsError};
+use crate::{selfcheck, setup};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Setup(#[from] setup::Error),
+    #[error("can't listen on {address} ({what})")]
+    Listen { what: &'static str, address: SocketAddr, #[source] source: std::io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("can't wait for signals")]
+    Signal(#[source] std::io::Error),
+}
+
+/// Runs a server until SIGTERM or SIGINT. `ready` is called once it answers.
+pub async fn run(config: Config, console: Assets, ready: impl FnOnce(&App, SocketAddr)) -> Result<(), Error> {
+    let started = Instant::now();
+    let data = Data::open(&config.data).map_err(setup::Error::from)?;
+    // Sockets before the trail: a port that is taken is found out before anything is written.
+    let listener = listen("console and API", config.listen).await?;
+    let tls = serve::tls(&config.tls)?;
+    let address = listener.local_addr().map_err(|source| Error::Listen { what: "console and API", address: config.listen, source })?;
+    let app = setup::open(config, data, Clock::System).await?;
+
+    app.spawn("trail.selfcheck", selfcheck::keep_checking(app.clone()));
+
+    let service = serve::service(&app, console);
+    let serving = tokio::spawn(serve::serve(app.clone(), listener, tls, service));
+    tracing::info!(
+        listen = %address, organization = app.organization, trail.size = app.trail().size(),
+        "belfry {} answers on {address} after {} ms", env!("CARGO_PKG_VERSION"), started.elapsed().as_millis()
+    );
+    ready(&app, address);
+
+    wait_for_signal(&app).await?;
+    tracing::info!("going down");
+    app.stop.cancel();
+    if serving.await.is_err() {
+        tracing::error!("the listener did not end well");
+    }
+    setup::close(&app).await;
+    tracing::info!("down");
+    Ok(())
+}
+
+async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { what, address, source })
+}
+
+async fn wait_for_signal(app: &App) -> Result<(), Error> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        // Whoever holds the app may also end it: the demo, and tests in the same process.
+        () = app.stop.cancelled() => {}
+    }
+    Ok(())
+}
