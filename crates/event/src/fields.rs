@@ -117,3 +117,22 @@ pub fn suggest(name: &str) -> Option<&'static str> {
     let nearest = FIELDS.iter().map(|field| (strsim::osa_distance(name, field.name), field.name)).min()?;
     (nearest.0 <= if name.len() < 8 { 1 } else { 2 }).then_some(nearest.1)
 }
+
+/// The field that was probably meant by a name that looks like a slip of the pen: one letter off a
+/// name of the set (two, for long ones), in the same group, and not a name of ECS itself. Any other
+/// name may be a field of some event.
+pub fn misspelt(name: &str) -> Option<&'static str> {
+    let (group, last) = name.rsplit_once('.')?;
+    if name.contains('*') || find(name).is_some() || alias(name).is_some() || ECS.contains(&name) || last.len() < 3 {
+        return None;
+    }
+    let near = |field: &&Field| {
+        let Some((other_group, other)) = field.name.rsplit_once('.') else { return false };
+        let distance_max = if other.len() >= 7 { 2 } else { 1 };
+        group == other_group && other.len() >= 3 && strsim::osa_distance(last, other) <= distance_max
+    };
+    FIELDS.iter().find(near).map(|field| field.name)
+}
+
+/// Names of ECS that are near to one of the set, and mean something else.
+const ECS: &[&str] = &[];

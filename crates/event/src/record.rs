@@ -87,6 +87,30 @@ impl<'a> Event<'a> {
         values_of_object(&self.fields, dotted, f);
     }
 
+    /// Whether there is a leaf at this dotted name or below it.
+    pub fn exists(&self, dotted: &str) -> bool {
+        let mut found = false;
+        exists_in(&self.fields, dotted, &mut found);
+        found
+    }
+
+    /// Whether `f` says yes to one of all strings that are text; it is not asked after that. The
+    /// times of the envelope are none: every search for a number would find some of them.
+    pub(crate) fn any_string(&self, f: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.fields.iter().any(|(name, value)| match (name, value) {
+            ("@timestamp", _) => false,
+            ("event", Value::Object(event)) => {
+                event.iter().any(|(name, value)| name != "ingested" && any_string(value, f))
+            }
+            _ => any_string(value, f),
+        })
+    }
+
+    /// The moment from which the relative time `when` counts; any, when it isn't one.
+    pub(crate) fn ingested_or_happened(&self, when: crate::filter::When) -> Timestamp {
+        if when.is_relative() { self.ingested().unwrap_or_else(|| self.timestamp()) } else { Timestamp::UNIX_EPOCH }
+    }
+
     /// The event for `serde_json`.
     pub fn to_json(&self) -> serde_json::Value {
         self.fields.to_json()
@@ -109,6 +133,43 @@ fn values_below<'a>(value: &Value<'a>, dotted: &str, f: &mut dyn FnMut(&Value<'a
         Value::Object(object) => values_of_object(object, dotted, f),
         Value::Array(items) => items.iter().for_each(|item| values_below(item, dotted, f)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn exists_in(object: &Object<'_>, dotted: &str, found: &mut bool) {
+    match dotted.split_once('.') {
+        None => *found |= object.get(dotted).is_some_and(has_leaf),
+        Some((head, rest)) => {
+            if let Some(value) = object.get(head) {
+                exists_below(value, rest, found);
+            }
+        }
+    }
+}
+
+fn exists_below(value: &Value<'_>, dotted: &str, found: &mut bool) {
+    match value {
+        Value::Object(object) => exists_in(object, dotted, found),
+        Value::Array(items) => items.iter().for_each(|item| exists_below(item, dotted, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn has_leaf(value: &Value<'_>) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+        Value::Array(items) => items.iter().any(has_leaf),
+        Value::Object(object) => object.iter().any(|(_, value)| has_leaf(value)),
+    }
+}
+
+fn any_string(value: &Value<'_>, f: &mut dyn FnMut(&str) -> bool) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => f(text),
+        Value::Array(items) => items.iter().any(|item| any_string(item, f)),
+        Value::Object(object) => object.iter().any(|(_, value)| any_string(value, f)),
     }
 }
 

@@ -92,13 +92,13 @@ impl<'a> Object<'a> {
         object.get(rest)
     }
 
-    /// Adds a member that is not there yet; false when the key is taken.
-    pub(crate) fn add(&mut self, key: Cow<'a, str>, value: Value<'a>) -> bool {
+    /// Adds a member that is not there yet; gives the key back when it is taken.
+    pub(crate) fn add(&mut self, key: Cow<'a, str>, value: Value<'a>) -> Result<(), Cow<'a, str>> {
         match self.place(&key) {
-            Ok(_) => false,
+            Ok(_) => Err(key),
             Err(at) => {
                 self.members.insert(at, (key, value));
-                true
+                Ok(())
             }
         }
     }
@@ -254,11 +254,11 @@ impl From<serde_json::Value> for Value<'static> {
 fn from_json_number(number: &serde_json::Number) -> Value<'static> {
     const EXACT: u64 = 1 << 53;
     let whole = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
-    match (whole, number.as_f64()) {
-        (Some(whole), _) if whole > EXACT => Value::String(Cow::Owned(number.to_string())),
-        (_, Some(double)) => Value::Number(double),
-        (_, None) => Value::String(Cow::Owned(number.to_string())),
-    }
+    let exact = match whole {
+        Some(whole) if whole > EXACT => crate::json::exact(&number.to_string()),
+        _ => number.as_f64(),
+    };
+    exact.map_or_else(|| Value::String(Cow::Owned(number.to_string())), Value::Number)
 }
 
 impl<'a> From<&'a str> for Value<'a> {

@@ -9,7 +9,8 @@
 //! - [`Filter::Field`] looks at the *leaves* of the event named by `field` ([`Event::walk`]): strings,
 //!   numbers and booleans at exactly that dotted path, where arrays on the way or at the end stand
 //!   for each of their elements. Nulls, empty arrays and empty objects are no leaves. A name with `*`
-//!   stands for all paths it matches, `*` matching dots as well. One fitting leaf is enough.
+//!   stands for all paths it matches, `*` matching dots as well, and every leaf is compared as its
+//!   own field is. One fitting leaf is enough. Letter case counts in names.
 //! - [`Test::Exists`]: there is a leaf at the path *or below it* (`user: *`).
 //! - On a [text field](crate::fields::Kind::Text): [`Test::Equals`] wants every word of the value
 //!   among the words of the leaf; [`Test::Phrase`] wants them next to each other, in order;
@@ -21,7 +22,8 @@
 //!   `false`. [`Test::Wildcard`] matches the whole string, and never numbers or booleans.
 //! - [`Test::Compare`] with a number or severity holds for number leaves only; with a time for
 //!   string leaves only that are an RFC 3339 time.
-//! - [`Filter::Words`] looks at all string leaves of the event, `event.original` included.
+//! - [`Filter::Words`] looks at all string leaves of the event, `event.original` included, but not
+//!   at `@timestamp` and `event.ingested`.
 //!   [`Test::Equals`]: each of its words occurs in one of them (not all in the same one).
 //!   [`Test::Phrase`]: its words stand next to each other in one of them. [`Test::Wildcard`]: some
 //!   word matches when the pattern is of letters and digits only, else some whole string does.
@@ -29,10 +31,12 @@
 //! - A value without any word (`--`) is found in no text.
 
 mod date;
+mod literal;
 mod matcher;
 mod parse;
 mod pattern;
 mod print;
+mod value;
 
 use std::borrow::Cow;
 

@@ -83,11 +83,21 @@ pub(crate) struct Glob {
 }
 
 impl Glob {
+    /// For folded texts.
     pub(crate) fn new(pattern: &Pattern) -> Self {
+        Self::with(pattern, |text| crate::words::fold(text).into_owned())
+    }
+
+    /// For texts in which letter case counts.
+    pub(crate) fn exact(pattern: &Pattern) -> Self {
+        Self::with(pattern, str::to_owned)
+    }
+
+    fn with(pattern: &Pattern, made: impl Fn(&str) -> String) -> Self {
         let mut texts = vec![String::new()];
         for piece in &pattern.pieces {
             match (piece, texts.last_mut()) {
-                (Piece::Text(text), Some(last)) => last.push_str(&crate::words::fold(text)),
+                (Piece::Text(text), Some(last)) => last.push_str(&made(text)),
                 _ => texts.push(String::new()),
             }
         }

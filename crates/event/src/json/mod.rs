@@ -1,11 +1,18 @@
 //! JSON in and out: a reader that refuses what a trail must not keep, and the canonical form of
 //! RFC 8785.
 
+mod elements;
+mod number;
 mod read;
 mod write;
 
+pub use elements::{Elements, elements};
 pub use read::parse;
 pub use write::write_canonical;
+
+pub(crate) use number::exact;
+
+use std::fmt;
 
 use crate::Value;
 
@@ -29,17 +36,30 @@ impl Default for Limits {
 impl Limits {
     /// For an entry of the trail, which was held to the limits when it came in.
     pub(crate) const fn entry() -> Self {
-        Self { bytes_max: usize::MAX, depth_max: 128, fields_max: usize::MAX }
+        Self { bytes_max: usize::MAX, depth_max: 256, fields_max: usize::MAX }
     }
 }
 
 /// Why a text is refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem} at byte {position}")]
 pub struct JsonError {
     pub problem: Problem,
     /// The byte at which it shows, from 0.
     pub position: usize,
+    /// The dotted name of the member it is in, with `[n]` for the elements of arrays; empty when it
+    /// is in none.
+    pub path: String,
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { problem, position, path } = self;
+        match problem {
+            Problem::DuplicateKey => write!(f, "the key {path} is there twice, the second time at byte {position}"),
+            _ if path.is_empty() => write!(f, "{problem} at byte {position}"),
+            _ => write!(f, "{problem} at byte {position}, in {path}"),
+        }
+    }
 }
 
 /// What is wrong with a JSON text.
@@ -56,18 +76,41 @@ pub enum Problem {
     NotUtf8,
     #[error("a NUL character")]
     Nul,
-    #[error("the key {path} is there twice")]
-    DuplicateKey { path: String },
+    #[error("a key that is there twice")]
+    DuplicateKey,
     #[error("the number {number} can't be kept exactly, send it as a string")]
     InexactNumber { number: String },
-    #[error("expected {expected}, found {found}")]
-    Unexpected { expected: &'static str, found: String },
     #[error("half of a surrogate pair")]
     LoneSurrogate,
+    #[error("a control character that is not escaped")]
+    ControlCharacter,
+    #[error("expected {expected}, found {found}")]
+    Unexpected { expected: &'static str, found: String },
 }
 
 impl JsonError {
+    pub(crate) const fn new(problem: Problem, position: usize) -> Self {
+        Self { problem, position, path: String::new() }
+    }
+
     pub(crate) fn not_an_object(found: &Value<'_>) -> Self {
-        Self { problem: Problem::Unexpected { expected: "an object", found: found.kind().to_owned() }, position: 0 }
+        Self::new(Problem::Unexpected { expected: "an object", found: found.kind().to_owned() }, 0)
+    }
+
+    /// The same error, seen from the object that holds it under `key`.
+    fn below_key(mut self, key: &str) -> Self {
+        let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = format!("{key}{separator}{}", self.path);
+        self
+    }
+
+    /// The same error, seen from the array that holds it as its element `nth`.
+    fn below_element(mut self, nth: usize) -> Self {
+        let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = format!("[{nth}]{separator}{}", self.path);
+        self
     }
 }
+
+#[cfg(test)]
+mod tests;
