@@ -3,8 +3,12 @@
 //! One file per room. Every type is plain data with `serde` and an OpenAPI schema; nothing here decides anything.
 
 pub mod access;
+pub mod events;
+pub mod sources;
+pub mod notify;
 pub mod page;
 pub mod problem;
+pub mod report;
 pub mod system;
 pub mod trail;
 
