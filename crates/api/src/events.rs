@@ -286,4 +286,4 @@ pub struct EventType {
 /// An event as a sender writes it, for the API document.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"@timestamp": "2026-11-21T14:00:00Z", "event": {"action": "credential.password.viewed"}, "user": {"name": "ada"}}))]
-pub struct EventInput(#[schema(value_type = Object)] pub Value);
+pub struct EventInput(pub Value);

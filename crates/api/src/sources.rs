@@ -120,7 +120,10 @@ pub struct Discarded {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Mapping {
     pub name: String,
+    /// Counts up with every change made here.
     pub version: u32,
+    /// What events that it read carry after the `@` in `event.mapping`.
+    pub hash: String,
     pub description: String,
     pub builtin: bool,
     /// Absent in lists.

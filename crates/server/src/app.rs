@@ -22,6 +22,8 @@ use crate::access::{self, Client, Subject};
 use crate::append::{self, Door, Positions};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::ingest::Intake;
+use crate::ingest::activity::Rates;
 use crate::data::Data;
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
@@ -45,6 +47,10 @@ pub struct Parts {
     pub catalogue: Arc<Catalogue>,
     /// The one way into the trail.
     pub door: Door,
+    /// Takes in what senders send.
+    pub intake: Arc<Intake>,
+    /// Events per minute of each source.
+    pub rates: Arc<Rates>,
     /// The guard of all connections we open.
     pub outgoing: Outgoing,
     pub access: access::Memory,

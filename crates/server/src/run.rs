@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::data::Data;
 use crate::http::assets::Assets;
 use crate::http::serve::{self, TlsError};
+use crate::ingest::{activity, syslog};
 use crate::{selfcheck, setup};
 
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,8 @@ pub enum Error {
     Listen { what: &'static str, address: SocketAddr, #[source] source: std::io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Syslog(#[from] syslog::ListenError),
     #[error("can't wait for signals")]
     Signal(#[source] std::io::Error),
 }
@@ -34,9 +37,13 @@ pub async fn run(config: Config, console: Assets, ready: impl FnOnce(&App, Socke
     let listener = listen("console and API", config.listen).await?;
     let tls = serve::tls(&config.tls)?;
     let address = listener.local_addr().map_err(|source| Error::Listen { what: "console and API", address: config.listen, source })?;
+    let syslog = syslog::Listeners::bind(&config.syslog).await?;
     let app = setup::open(config, data, Clock::System).await?;
 
     app.spawn("trail.selfcheck", selfcheck::keep_checking(app.clone()));
+    app.spawn("sources", activity::follow(app.door.clone(), app.state.clone(), app.clock.clone(), app.rates.clone()));
+    app.spawn("source.rejected", app.intake.clone().raise_rejections());
+    syslog.serve(&app);
 
     let service = serve::service(&app, console);
     let serving = tokio::spawn(serve::serve(app.clone(), listener, tls, service));

@@ -10,7 +10,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use trail::Checkpoint;
-use trail::verify::{self, Fault, Verified};
+use trail::verify::{self, Fault, FaultKind, Verified};
 
 use crate::access::Subject;
 use crate::app::App;
@@ -154,6 +154,6 @@ async fn check(app: &App) -> Result<Result<(Verified, String), Fault>, Error> {
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => Ok(outcome),
-        Err(_) => Ok(Err(Fault { position: 0, what: "the check itself failed".to_owned() })),
+        Err(_) => Ok(Err(Fault { position: 0, kind: FaultKind::Unreadable, what: "the check itself failed".to_owned() })),
     }
 }

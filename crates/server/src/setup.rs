@@ -16,6 +16,7 @@ use crate::append::Door;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{self, Data};
+use crate::ingest::{Intake, IntakeError, Registry, RegistryError};
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use crate::selfcheck::SelfChecks;
@@ -62,6 +63,10 @@ pub enum Error {
     Key(#[from] KeyError),
     #[error("can't open the trail")]
     Trail(#[from] TrailError),
+    #[error("can't read the sources and their mappings")]
+    Registry(#[from] RegistryError),
+    #[error("can't read what was set aside")]
+    Intake(#[from] IntakeError),
     #[error("can't make the first user: {0}")]
     Access(#[from] access::Error),
 }
@@ -140,6 +145,8 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
     }
     let catalogue = Arc::new(Catalogue::builtin().clone());
     let door = Door::new(trail, catalogue.clone(), clock.clone());
+    let registry = Arc::new(Registry::open(pool.clone(), clock.now().as_millisecond()).await?);
+    let intake = Intake::open(door.clone(), pool.clone(), clock.clone(), registry).await?;
     let proxies = config.proxies();
     let app = App::new(Parts {
         config,
@@ -149,6 +156,8 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         organization,
         catalogue,
         door,
+        intake,
+        rates: Arc::default(),
         outgoing: Outgoing::default(),
         access: access::Memory::default(),
         self_checks: SelfChecks::default(),

@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::router::Needs;
-use super::{Problem, subject};
+use super::{Problem, ingest, subject};
 use crate::access::Error;
 use crate::app::App;
 
@@ -31,6 +31,7 @@ pub async fn guard(State((app, needs)): State<(App, Needs)>, request: Request, n
             }
             next.run(Request::from_parts(parts, body)).await
         }
+        Err(error) if path.starts_with("/services/collector") && !matches!(error, Error::State(_)) => ingest::refused(&error),
         Err(error) => {
             let unknown = subject::is_unknown(&error);
             let mut response = match error {

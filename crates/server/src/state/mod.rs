@@ -2,10 +2,19 @@
 //!
 //! Migrations are numbered over all rooms, compiled in, and only ever go forward.
 
+pub mod channels;
+pub mod deliveries;
+pub mod followers;
+pub mod inbox;
+pub mod mappings;
+pub mod memory;
+pub mod rules;
 pub mod saved_filters;
 pub mod secrets;
 pub mod sessions;
+pub mod set_aside;
 pub mod settings;
+pub mod sources;
 pub mod tokens;
 pub mod users;
 

@@ -1,0 +1,165 @@
+//! The one door into the trail, for senders and for ourselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use event::admit::{Defaults, FieldError, Invalid};
+use event::{Catalogue, Event, Value};
+use tokio::sync::{oneshot, watch};
+use trail::{AppendError, Appended, Batch, Tag, Trail};
+
+use crate::clock::Clock;
+
+/// The `event.module` of what Belfry itself raises. No sender may use it.
+pub const OWN_SOURCE: &str = "belfry";
+
+/// An event that may enter the trail: checked, completed and written down in its canonical form. Made here alone.
+#[derive(Debug, Clone)]
+pub struct Admitted(Bytes);
+
+impl Admitted {
+    /// The entry as the trail will keep it.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Where a batch went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Positions {
+    pub first: u64,
+    pub count: u64,
+    /// The batch was there already, under the same tag.
+    pub repeated: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the trail has more to write than it may hold")]
+    Busy { retry_after: Duration },
+    #[error("the trail takes nothing any more: {reason}")]
+    Stopped { reason: String },
+    #[error("the batch does not fit: {reason}")]
+    TooLarge { reason: String },
+    #[error("this key was used before, for another batch at position {first}")]
+    KeyReused { first: u64 },
+    #[error("an event of our own is not valid: {0}")]
+    Own(#[source] Invalid),
+}
+
+/// Who hands an event over.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin<'a> {
+    /// Becomes `event.module` where the event names none.
+    pub source: Option<&'a str>,
+    /// Becomes `event.provider` where the event names none.
+    pub provider: Option<&'a str>,
+    /// The mapping that read it, `name@version`.
+    pub mapping: Option<&'a str>,
+}
+
+/// The door: admits events and appends them, and tells the followers that there is more to read.
+#[derive(Clone)]
+pub struct Door {
+    trail: Trail,
+    catalogue: Arc<Catalogue>,
+    clock: Clock,
+    growth: watch::Receiver<u64>,
+}
+
+impl Door {
+    pub fn new(trail: Trail, catalogue: Arc<Catalogue>, clock: Clock) -> Self {
+        let (grown, growth) = watch::channel(0);
+        let grow = grown.clone();
+        // Positions only grow; the newest is all a follower needs.
+        trail.on_commit(move |size| raise(&grow, size));
+        raise(&grown, trail.size());
+        Self { trail, catalogue, clock, growth }
+    }
+
+    pub fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// Changes whenever events became durable; holds the size of the trail.
+    pub fn growth(&self) -> watch::Receiver<u64> {
+        self.growth.clone()
+    }
+
+    /// Checks and completes an event that somebody sent.
+    pub fn admit(&self, value: Value<'_>, origin: Origin<'_>) -> Result<Admitted, Invalid> {
+        let entry = self.complete(value, origin)?;
+        if claims_to_be_ours(&entry) {
+            let reason = format!("{OWN_SOURCE} is the name of what this server itself raises");
+            return Err(Invalid { errors: vec![FieldError { field: "event.module".to_owned(), reason }] });
+        }
+        Ok(Admitted(Bytes::from(entry)))
+    }
+
+    fn complete(&self, value: Value<'_>, origin: Origin<'_>) -> Result<Vec<u8>, Invalid> {
+        let defaults = Defaults {
+            now: self.clock.now(),
+            source: origin.source,
+            provider: origin.provider,
+            catalogue: &self.catalogue,
+            mapping: origin.mapping,
+        };
+        event::admit::admit(value, &defaults)
+    }
+
+    /// Appends a batch; returns when it is on disk. `tag` makes a repetition recognizable.
+    pub async fn append(&self, batch: Vec<Admitted>, tag: Option<Tag>) -> Result<Positions, Error> {
+        let (answer, answered) = oneshot::channel();
+        let entries = batch.into_iter().map(|admitted| admitted.0).collect();
+        self.trail
+            .append(
+                Batch { entries, tag },
+                Box::new(move |result| {
+                    // Nobody listens when the sender hung up; the entries are kept all the same.
+                    let _ = answer.send(result);
+                }),
+            )
+            .map_err(Error::from)?;
+        match answered.await {
+            Ok(Ok(Appended { first, count, repeated })) => Ok(Positions { first, count: u64::from(count), repeated }),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(Error::Stopped { reason: "the writer ended".to_owned() }),
+        }
+    }
+
+    /// Records something that Belfry itself did or noticed.
+    pub async fn record(&self, event: serde_json::Value) -> Result<Positions, Error> {
+        let origin = Origin { source: Some(OWN_SOURCE), provider: Some(OWN_SOURCE), mapping: None };
+        let entry = self.complete(Value::from(event), origin).map_err(Error::Own)?;
+        self.append(vec![Admitted(Bytes::from(entry))], None).await
+    }
+}
+
+fn raise(grown: &watch::Sender<u64>, size: u64) {
+    grown.send_if_modified(|known| {
+        let more = size > *known;
+        *known = size.max(*known);
+        more
+    });
+}
+
+/// Whether an entry says that Belfry raised it. The search over the bytes spares nearly all entries a second reading.
+fn claims_to_be_ours(entry: &[u8]) -> bool {
+    let mark = br#""module":"belfry""#;
+    entry.windows(mark.len()).any(|window| window == mark)
+        && Event::read(entry).is_ok_and(|event| event.text("event.module") == Some(OWN_SOURCE))
+}
+
+impl From<AppendError> for Error {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Busy { retry_after } => Self::Busy { retry_after },
+            AppendError::TagTaken { first, .. } => Self::KeyReused { first },
+            too_large @ (AppendError::TooLarge { .. } | AppendError::Empty) => {
+                Self::TooLarge { reason: too_large.to_string() }
+            }
+            AppendError::Stopped(reason) => Self::Stopped { reason: reason.to_string() },
+        }
+    }
+}

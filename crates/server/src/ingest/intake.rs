@@ -1,0 +1,442 @@
+//! The journey of a batch: records → events → trail → receipt.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use api::events::{Receipt, Rejected};
+use event::json::Limits;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use sqlx::SqlitePool;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use trail::Tag;
+use wire::decode::Decoder;
+use wire::mapping::{Meta, Outcome};
+
+use super::body::{self, BodyError, Piece};
+use super::registry::{Compiled, Registry, RegistryError};
+use crate::append::{self, Admitted, Door, Origin};
+use crate::clock::Clock;
+use crate::state::set_aside::{self, New};
+
+/// Records of one batch.
+pub const RECORDS_MAX: usize = 50_000;
+/// Bytes of a body once unpacked.
+pub const CONTENT_BYTES_MAX: usize = 64 << 20;
+/// Bodies that are being worked on, all together.
+const BODIES_BYTES_MAX: usize = 256 << 20;
+/// A record larger than this is refused and not kept.
+const SET_ASIDE_BYTES_MAX: usize = 1 << 20;
+/// What may wait to be settled before nothing more is set aside.
+const WAITING_RECORDS_MAX: u64 = 200_000;
+const WAITING_BYTES_MAX: u64 = 1 << 30;
+/// How many rejected records a receipt names.
+const RECEIPT_REJECTED_MAX: usize = 1_000;
+/// How often a source's rejections are raised as an event.
+const REJECTED_EVENT_EVERY: Duration = Duration::from_secs(60);
+
+/// Who hands a batch over.
+#[derive(Debug, Clone, Default)]
+pub struct Sender {
+    /// The source whose mapping reads the records; none for events as they are.
+    pub source: Option<String>,
+    /// The token's or user's name; becomes `event.provider`.
+    pub provider: String,
+    pub peer: Option<IpAddr>,
+}
+
+/// What a batch is made of.
+pub enum Records {
+    /// A JSON body or text lines, as the source's mapping wants it.
+    Body(Vec<u8>),
+    /// Records that a listener has cut already.
+    Cut(Vec<Vec<u8>>),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Append(#[from] append::Error),
+    #[error("the server works on as many bodies as it has room for")]
+    Busy { retry_after: Duration },
+    #[error("a batch with this key is being taken at this moment")]
+    InFlight,
+    #[error("the state database failed")]
+    State(#[from] sqlx::Error),
+    #[error("the batch could not be worked on")]
+    Broken,
+}
+
+/// A record that was not understood.
+#[derive(Debug, Clone)]
+struct Reject {
+    index: usize,
+    code: &'static str,
+    error: String,
+    field: Option<String>,
+    source: String,
+    record: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Reading {
+    admitted: Vec<Admitted>,
+    skipped: u64,
+    rejects: Vec<Reject>,
+}
+
+/// Takes batches in.
+pub struct Intake {
+    door: Door,
+    pool: SqlitePool,
+    clock: Clock,
+    registry: Arc<Registry>,
+    room: Arc<Semaphore>,
+    in_flight: Mutex<HashSet<[u8; 16]>>,
+    waiting_records: AtomicU64,
+    waiting_bytes: AtomicU64,
+    rejections: Mutex<HashMap<String, Rejections>>,
+}
+
+#[derive(Default)]
+struct Rejections {
+    records: u64,
+    reason: String,
+    raised: Option<Timestamp>,
+}
+
+impl Intake {
+    pub async fn open(
+        door: Door,
+        pool: SqlitePool,
+        clock: Clock,
+        registry: Arc<Registry>,
+    ) -> Result<Arc<Self>, IntakeError> {
+        let (records, bytes) = set_aside::waiting(&pool).await?;
+        Ok(Arc::new(Self {
+            door,
+            pool,
+            clock,
+            registry,
+            room: Arc::new(Semaphore::new(BODIES_BYTES_MAX / 1024)),
+            in_flight: Mutex::default(),
+            waiting_records: AtomicU64::new(records),
+            waiting_bytes: AtomicU64::new(bytes),
+            rejections: Mutex::default(),
+        }))
+    }
+
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Room for a body of `bytes`; given back when the permit is dropped.
+    pub fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, IntakeError> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        self.room
+            .clone()
+            .try_acquire_many_owned(kib)
+            .map_err(|_| IntakeError::Busy { retry_after: Duration::from_secs(1) })
+    }
+
+    /// Takes a batch. Returns when what was accepted is on disk and what was not is set aside.
+    ///
+    /// `key` makes a repetition harmless: the same key with the same body answers the first receipt's positions again.
+    pub async fn take(
+        self: &Arc<Self>,
+        sender: Sender,
+        records: Records,
+        key: Option<&str>,
+    ) -> Result<Receipt, IntakeError> {
+        let tag = key.map(|key| tag_of(&sender.provider, key, &records));
+        let _flight = tag.as_ref().map(|tag| self.enter(tag.key)).transpose()?;
+        let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
+
+        let (intake, who) = (self.clone(), sender.clone());
+        let reading = tokio::task::spawn_blocking(move || intake.read(&who, reader.as_deref(), &records))
+            .await
+            .map_err(|_| IntakeError::Broken)??;
+
+        let mut receipt = Receipt { skipped: reading.skipped, ..Receipt::default() };
+        if !reading.admitted.is_empty() {
+            let positions = self.door.append(reading.admitted, tag).await?;
+            receipt.accepted = positions.count;
+            receipt.first = Some(positions.first);
+            receipt.last = Some(positions.first + positions.count.saturating_sub(1));
+            receipt.repeated = positions.repeated;
+        }
+        self.set_aside(&sender, tag.as_ref(), reading.rejects, &mut receipt).await?;
+        Ok(receipt)
+    }
+
+    /// Reads one record again, as when it is replayed: the events it makes now, or why it still makes none.
+    pub fn reread(
+        &self,
+        sender: &Sender,
+        record: &[u8],
+    ) -> Result<Result<Vec<Admitted>, (&'static str, String, Option<String>)>, RegistryError> {
+        let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
+        let mut reading = Reading::default();
+        self.read_piece(sender, reader.as_deref(), 0, Piece { bytes: record, broken: None }, &mut reading);
+        Ok(match reading.rejects.pop() {
+            Some(reject) => Err((reject.code, reject.error, reject.field)),
+            None => Ok(reading.admitted),
+        })
+    }
+
+    /// Says that `records` of what waited are settled.
+    pub fn settled(&self, records: u64, bytes: u64) {
+        // The counters only bound what is set aside; a moment's imprecision is harmless.
+        let _ = self
+            .waiting_records
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(records)));
+        let _ = self
+            .waiting_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(bytes)));
+    }
+
+    fn read(&self, sender: &Sender, reader: Option<&Compiled>, records: &Records) -> Result<Reading, IntakeError> {
+        let mut reading = Reading::default();
+        match records {
+            Records::Body(content) => {
+                let lines = reader.is_some_and(|compiled| !reads_json(compiled, content));
+                let pieces = if lines {
+                    body::split_lines(content, RECORDS_MAX)?
+                } else {
+                    body::split_json(content, RECORDS_MAX)?
+                };
+                reading.admitted.reserve(pieces.len());
+                for (index, piece) in pieces.into_iter().enumerate() {
+                    self.read_piece(sender, reader, index, piece, &mut reading);
+                }
+            }
+            Records::Cut(records) => {
+                for (index, record) in records.iter().enumerate() {
+                    self.read_piece(sender, reader, index, Piece { bytes: record, broken: None }, &mut reading);
+                }
+            }
+        }
+        Ok(reading)
+    }
+
+    fn read_piece(
+        &self,
+        sender: &Sender,
+        reader: Option<&Compiled>,
+        index: usize,
+        piece: Piece<'_>,
+        reading: &mut Reading,
+    ) {
+        let outcome = match (piece.broken, reader) {
+            (Some(reason), _) => Err(("body", reason.to_owned(), None)),
+            (None, Some(reader)) => self.map(sender, reader, piece.bytes, reading),
+            (None, None) => self.admit_json(sender, piece.bytes).map(|admitted| reading.admitted.push(admitted)),
+        };
+        if let Err((code, error, field)) = outcome {
+            let source = sender.source.clone().unwrap_or_else(|| "events".to_owned());
+            reading.rejects.push(Reject { index, code, error, field, source, record: piece.bytes.to_vec() });
+        }
+    }
+
+    fn admit_json(&self, sender: &Sender, record: &[u8]) -> Result<Admitted, (&'static str, String, Option<String>)> {
+        let value =
+            event::json::parse(record, &Limits::default()).map_err(|error| ("json", error.to_string(), None))?;
+        self.admit(sender, None, value)
+    }
+
+    fn admit(
+        &self,
+        sender: &Sender,
+        mapping: Option<&str>,
+        value: event::Value<'_>,
+    ) -> Result<Admitted, (&'static str, String, Option<String>)> {
+        let origin = Origin { source: sender.source.as_deref(), provider: Some(&sender.provider), mapping };
+        self.door.admit(value, origin).map_err(|invalid| {
+            let field = invalid.errors.first().map(|error| error.field.clone());
+            ("invalid", invalid.to_string(), field)
+        })
+    }
+
+    fn map(
+        &self,
+        sender: &Sender,
+        reader: &Compiled,
+        record: &[u8],
+        reading: &mut Reading,
+    ) -> Result<(), (&'static str, String, Option<String>)> {
+        let meta = Meta { received_at: self.clock.now(), peer: sender.peer, syslog: None };
+        match reader.mapping.run(record, &meta) {
+            Outcome::Skipped(_) => {
+                reading.skipped += 1;
+                Ok(())
+            }
+            Outcome::Failed(reason) => Err((reason.code.name(), reason.to_string(), None)),
+            Outcome::Events(values) => {
+                // All events of a record, or none: a half of it could not be replayed.
+                let mut admitted = Vec::with_capacity(values.len());
+                for value in values {
+                    admitted.push(self.admit(sender, Some(&reader.label), value)?);
+                }
+                reading.admitted.append(&mut admitted);
+                Ok(())
+            }
+        }
+    }
+
+    async fn set_aside(
+        &self,
+        sender: &Sender,
+        tag: Option<&Tag>,
+        rejects: Vec<Reject>,
+        receipt: &mut Receipt,
+    ) -> Result<(), IntakeError> {
+        if rejects.is_empty() {
+            return Ok(());
+        }
+        let received_at = self.clock.now().as_millisecond();
+        let full = self.waiting_records.load(Ordering::Relaxed) >= WAITING_RECORDS_MAX
+            || self.waiting_bytes.load(Ordering::Relaxed) >= WAITING_BYTES_MAX;
+        let keep = |reject: &Reject| !full && reject.record.len() <= SET_ASIDE_BYTES_MAX;
+        let kept: Vec<New<'_>> = rejects
+            .iter()
+            .filter(|reject| keep(reject))
+            .map(|reject| New {
+                source: &reject.source,
+                received_at,
+                peer: sender.peer.map(|peer| peer.to_string()),
+                code: reject.code,
+                reason: &reject.error,
+                field: reject.field.as_deref(),
+                record: &reject.record,
+                batch: tag.map(|tag| (tag.key.as_slice(), reject.index)),
+            })
+            .collect();
+        let bytes: usize = kept.iter().map(|new| new.record.len()).sum();
+        let ids = set_aside::add(&self.pool, &kept).await?;
+        self.waiting_records.fetch_add(ids.len() as u64, Ordering::Relaxed);
+        self.waiting_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.count_rejections(&rejects);
+
+        let mut ids = ids.into_iter();
+        for reject in rejects {
+            let set_aside = if keep(&reject) { ids.next().map(|id| id.to_string()) } else { None };
+            let mut error = reject.error;
+            if set_aside.is_none() {
+                error.push_str(if full {
+                    "; not kept, since too much waits to be settled"
+                } else {
+                    "; too large to be kept"
+                });
+            }
+            if receipt.rejected.len() < RECEIPT_REJECTED_MAX {
+                receipt.rejected.push(Rejected { index: reject.index, error, field: reject.field, set_aside });
+            } else {
+                receipt.rejected_more += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_rejections(&self, rejects: &[Reject]) {
+        let mut rejections = self.rejections.lock();
+        for reject in rejects {
+            if rejections.len() >= 1_000 && !rejections.contains_key(&reject.source) {
+                continue;
+            }
+            let known = rejections.entry(reject.source.clone()).or_default();
+            known.records += 1;
+            known.reason.clone_from(&reject.error);
+        }
+    }
+
+    /// Raises `source.rejected` for sources that had something rejected, each at most once a minute. Runs for ever.
+    pub async fn raise_rejections(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tick.tick().await;
+            let now = self.clock.now();
+            let due: Vec<(String, u64, String)> = {
+                let mut rejections = self.rejections.lock();
+                rejections
+                    .iter_mut()
+                    .filter(|(_, known)| {
+                        known.records > 0
+                            && known
+                                .raised
+                                .is_none_or(|at| now.duration_since(at).unsigned_abs() >= REJECTED_EVENT_EVERY)
+                    })
+                    .map(|(source, known)| {
+                        known.raised = Some(now);
+                        (source.clone(), std::mem::take(&mut known.records), known.reason.clone())
+                    })
+                    .collect()
+            };
+            for (source, records, reason) in due {
+                let event = json!({
+                    "event": { "action": "source.rejected", "reason": reason, "outcome": "failure" },
+                    "message": format!("{records} record{} of source {source} could not be understood and {} set aside",
+                        if records == 1 { "" } else { "s" }, if records == 1 { "is" } else { "are" }),
+                    "entity": { "type": "source", "name": source, "id": source },
+                    "labels": { "records": records.to_string() },
+                });
+                if let Err(error) = self.door.record(event).await {
+                    tracing::error!(%error, "could not record rejections of source {source}");
+                }
+            }
+        }
+    }
+
+    fn enter(self: &Arc<Self>, key: [u8; 16]) -> Result<Flight, IntakeError> {
+        if !self.in_flight.lock().insert(key) {
+            return Err(IntakeError::InFlight);
+        }
+        Ok(Flight { intake: self.clone(), key })
+    }
+}
+
+/// A batch key that is being worked on; leaves the list when dropped, also when the request is given up.
+struct Flight {
+    intake: Arc<Intake>,
+    key: [u8; 16],
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.intake.in_flight.lock().remove(&self.key);
+    }
+}
+
+/// Whether a body is JSON for this mapping, rather than lines of text.
+fn reads_json(compiled: &Compiled, content: &[u8]) -> bool {
+    let json = compiled.mapping.decoders().contains(&Decoder::Json);
+    json && matches!(content.trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
+fn tag_of(provider: &str, key: &str, records: &Records) -> Tag {
+    let short = |hash: sha2::digest::Output<Sha256>| -> [u8; 16] {
+        let mut short = [0; 16];
+        short.copy_from_slice(&hash[..16]);
+        short
+    };
+    let mut body = Sha256::new();
+    match records {
+        Records::Body(content) => body.update(content),
+        Records::Cut(records) => {
+            for record in records {
+                body.update((record.len() as u64).to_be_bytes());
+                body.update(record);
+            }
+        }
+    }
+    let key = Sha256::new().chain_update(provider).chain_update([0]).chain_update(key);
+    Tag { key: short(key.finalize()), body: short(body.finalize()) }
+}

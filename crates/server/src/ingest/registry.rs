@@ -1,0 +1,228 @@
+//! Which sources there are, and the compiled mapping of each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use sqlx::SqlitePool;
+use wire::mapping::{self, Mapping};
+use wire::syslog::Syslog;
+
+use crate::state::mappings::{self, StoredMapping};
+use crate::state::sources::{self, Source};
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error("there is no source {name}")]
+    UnknownSource { name: String },
+    #[error("source {name} is switched off")]
+    Disabled { name: String },
+    #[error("there is no mapping {name}")]
+    UnknownMapping { name: String },
+    #[error("the mapping does not compile")]
+    Compile { errors: Vec<mapping::CompileError> },
+    #[error("{reason}")]
+    Invalid { field: &'static str, reason: String },
+    #[error("source {name} exists already")]
+    Taken { name: String },
+    #[error("source {name} ships with Belfry; switch it off instead")]
+    Builtin { name: String },
+    #[error("the state database failed")]
+    State(#[from] sqlx::Error),
+}
+
+/// A mapping ready to run, and where it is from.
+pub struct Compiled {
+    pub mapping: Mapping,
+    /// `name@version`, as events keep it.
+    pub label: String,
+    pub name: String,
+    pub version: u32,
+    pub description: String,
+    pub program: String,
+    pub builtin: bool,
+    pub updated_at: Option<i64>,
+    pub updated_by: Option<String>,
+}
+
+#[derive(Default)]
+struct Tables {
+    sources: HashMap<String, Source>,
+    mappings: HashMap<String, Arc<Compiled>>,
+}
+
+/// The sources and mappings in force. Reading takes no lock for longer than a clone.
+pub struct Registry {
+    pool: SqlitePool,
+    tables: RwLock<Arc<Tables>>,
+}
+
+impl Registry {
+    /// Reads sources and mappings; adds a source for each shipped mapping that has none yet.
+    pub async fn open(pool: SqlitePool, now_ms: i64) -> Result<Self, RegistryError> {
+        for shipped in mapping::builtin() {
+            let source = Source {
+                name: shipped.name.to_owned(),
+                title: shipped.title(),
+                mapping: shipped.name.to_owned(),
+                builtin: true,
+                enabled: true,
+                created_at: now_ms,
+            };
+            sources::add(&pool, &source).await?;
+        }
+        let registry = Self { pool, tables: RwLock::default() };
+        registry.reload().await?;
+        Ok(registry)
+    }
+
+    /// Reads the state again, after a change.
+    pub async fn reload(&self) -> Result<(), RegistryError> {
+        let mut tables = Tables::default();
+        let before = self.tables.read().clone();
+        for shipped in mapping::builtin() {
+            let compiled = match before.mappings.get(shipped.name).filter(|known| known.builtin) {
+                Some(known) => known.clone(),
+                None => Arc::new(compile(shipped.name, 1, shipped.program, None)?),
+            };
+            tables.mappings.insert(shipped.name.to_owned(), compiled);
+        }
+        for stored in mappings::newest(&self.pool).await? {
+            let version = u32::try_from(stored.version).unwrap_or(u32::MAX);
+            let compiled = compile(&stored.name, version, &stored.program, Some(&stored))?;
+            tables.mappings.insert(stored.name.clone(), Arc::new(compiled));
+        }
+        for source in sources::all(&self.pool).await? {
+            tables.sources.insert(source.name.clone(), source);
+        }
+        *self.tables.write() = Arc::new(tables);
+        Ok(())
+    }
+
+    /// The mapping that reads source `name`. `None` for a source that sends events already.
+    pub fn reader(&self, name: &str) -> Result<Option<Arc<Compiled>>, RegistryError> {
+        let tables = self.tables.read().clone();
+        let source = tables.sources.get(name).ok_or_else(|| RegistryError::UnknownSource { name: name.to_owned() })?;
+        if !source.enabled {
+            return Err(RegistryError::Disabled { name: name.to_owned() });
+        }
+        if source.mapping.is_empty() {
+            return Ok(None);
+        }
+        let mapping = tables.mappings.get(&source.mapping);
+        mapping.cloned().map(Some).ok_or_else(|| RegistryError::UnknownMapping { name: source.mapping.clone() })
+    }
+
+    /// Which source reads a syslog message that names none: by its application, else by its form.
+    pub fn of_syslog(&self, message: &Syslog<'_>) -> String {
+        let tables = self.tables.read().clone();
+        let app = message.app.as_deref().unwrap_or_default();
+        let own = tables.sources.values().filter(|source| source.enabled && !source.builtin).find(|source| {
+            let mapping = tables.mappings.get(&source.mapping);
+            mapping.is_some_and(|compiled| compiled.mapping.apps().iter().any(|known| known.eq_ignore_ascii_case(app)))
+        });
+        let name = own.map_or_else(|| mapping::for_app(message), |source| source.name.as_str());
+        let enabled = tables.sources.get(name).is_some_and(|source| source.enabled);
+        if enabled { name.to_owned() } else { "generic".to_owned() }
+    }
+
+    pub fn source(&self, name: &str) -> Option<Source> {
+        self.tables.read().sources.get(name).cloned()
+    }
+
+    pub fn mapping(&self, name: &str) -> Option<Arc<Compiled>> {
+        self.tables.read().mappings.get(name).cloned()
+    }
+
+    pub fn sources(&self) -> Vec<Source> {
+        let mut sources: Vec<Source> = self.tables.read().sources.values().cloned().collect();
+        sources.sort_by(|a, b| a.name.cmp(&b.name));
+        sources
+    }
+
+    pub fn mappings(&self) -> Vec<Arc<Compiled>> {
+        let mut mappings: Vec<Arc<Compiled>> = self.tables.read().mappings.values().cloned().collect();
+        mappings.sort_by(|a, b| a.name.cmp(&b.name));
+        mappings
+    }
+
+    /// Adds a source of the administrator's own.
+    pub async fn add(&self, source: Source) -> Result<(), RegistryError> {
+        self.check(&source.name, &source.mapping)?;
+        if !sources::add(&self.pool, &source).await? {
+            return Err(RegistryError::Taken { name: source.name });
+        }
+        self.reload().await
+    }
+
+    pub async fn update(&self, name: &str, title: &str, mapping: &str, enabled: bool) -> Result<(), RegistryError> {
+        self.source(name).ok_or_else(|| RegistryError::UnknownSource { name: name.to_owned() })?;
+        self.check(name, mapping)?;
+        sources::update(&self.pool, name, title, mapping, enabled).await?;
+        self.reload().await
+    }
+
+    pub async fn remove(&self, name: &str) -> Result<(), RegistryError> {
+        let source = self.source(name).ok_or_else(|| RegistryError::UnknownSource { name: name.to_owned() })?;
+        if source.builtin {
+            return Err(RegistryError::Builtin { name: name.to_owned() });
+        }
+        sources::remove(&self.pool, name).await?;
+        self.reload().await
+    }
+
+    /// Stores a new version of a mapping, if it compiles; answers its number.
+    pub async fn save(&self, name: &str, program: &str, by: &str, now_ms: i64) -> Result<u32, RegistryError> {
+        check_name("name", name)?;
+        let version = self.mapping(name).map_or(1, |known| known.version + 1);
+        Mapping::compile(name, &mapping::version_of(program), program)
+            .map_err(|errors| RegistryError::Compile { errors })?;
+        let stored = StoredMapping {
+            name: name.to_owned(),
+            version: i64::from(version),
+            program: program.to_owned(),
+            created_at: now_ms,
+            created_by: by.to_owned(),
+        };
+        mappings::add(&self.pool, &stored).await?;
+        self.reload().await?;
+        Ok(version)
+    }
+
+    fn check(&self, name: &str, mapping: &str) -> Result<(), RegistryError> {
+        check_name("name", name)?;
+        if !mapping.is_empty() && self.mapping(mapping).is_none() {
+            return Err(RegistryError::UnknownMapping { name: mapping.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+fn check_name(field: &'static str, name: &str) -> Result<(), RegistryError> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-.".contains(c);
+    if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
+        let reason = format!("{name:?} can't be a name: use 1 to 64 of a-z, 0-9, dot, dash and underscore");
+        return Err(RegistryError::Invalid { field, reason });
+    }
+    if name == crate::append::OWN_SOURCE {
+        let reason = format!("{name} is the name of Belfry's own events");
+        return Err(RegistryError::Invalid { field, reason });
+    }
+    Ok(())
+}
+
+fn compile(name: &str, version: u32, program: &str, stored: Option<&StoredMapping>) -> Result<Compiled, RegistryError> {
+    let mapping = Mapping::compile(name, &mapping::version_of(program), program)
+        .map_err(|errors| RegistryError::Compile { errors })?;
+    Ok(Compiled {
+        label: mapping.id(),
+        description: mapping.title().to_owned(),
+        mapping,
+        name: name.to_owned(),
+        version,
+        program: program.to_owned(),
+        builtin: stored.is_none(),
+        updated_at: stored.map(|stored| stored.created_at),
+        updated_by: stored.map(|stored| stored.created_by.clone()),
+    })
+}
