@@ -83,7 +83,12 @@ impl<'a> Previewer<'a> {
 
     /// Takes the next event and returns what the rule would have done about it.
     pub fn take(&mut self, position: u64, event: &Event<'_>) -> Option<Effect> {
-        let now = event.ingested().unwrap_or_else(|| event.timestamp());
+        self.take_at(position, event, event.ingested().unwrap_or_else(|| event.timestamp()))
+    }
+
+    /// As [`take`](Self::take), at another moment than the one at which the event came in: a past that was
+    /// sent in later, all at once, is previewed as if it had been told while it happened.
+    pub fn take_at(&mut self, position: u64, event: &Event<'_>, now: Timestamp) -> Option<Effect> {
         let effect = decide(&self.rules, &self.memory, position, event, now).pop()?;
         self.count(&effect, event, now);
         if let Some(change) = &effect.remember {
