@@ -303,6 +303,9 @@ fn when() -> impl Strategy<Value = When> {
         (select(&[-1, -7, -30, 2][..]), select(&Unit::ALL[..]), proptest::option::of(select(&Unit::ALL[..])))
             .prop_map(|(offset, unit, round)| When::Now { offset, unit, round }),
         Just(When::Now { offset: 0, unit: Unit::Second, round: None }),
+        (select(TIMES), select(TIMES)).prop_map(|(from, to)| {
+            When::Between(from.parse().expect("a time"), to.parse().expect("a time"))
+        }),
     ]
 }
 

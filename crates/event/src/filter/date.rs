@@ -11,6 +11,8 @@ pub enum When {
     At(Timestamp),
     /// A whole day in UTC.
     Day(Date),
+    /// From the first to the last instant, both within: `2026-01-01..2026-01-31`.
+    Between(Timestamp, Timestamp),
     /// Relative to the moment of asking, in UTC: `now`, `now-7d`, `now-1d/d`. Rounded, it stands for
     /// the whole unit it falls into.
     Now { offset: i32, unit: Unit, round: Option<Unit> },
@@ -73,6 +75,7 @@ impl When {
         match self {
             Self::At(instant) => (instant, instant),
             Self::Day(day) => whole(day, Unit::Day),
+            Self::Between(first, last) => (first, last),
             Self::Now { offset, unit, round } => {
                 let instant = shifted(now, offset, unit);
                 match round {
@@ -88,14 +91,13 @@ impl When {
         matches!(self, Self::Now { .. })
     }
 
-    /// The same, no longer moving. A rounded one becomes a day where it is one, else its first
-    /// instant.
+    /// The same, no longer moving.
     pub fn fixed(self, now: Timestamp) -> Self {
         match self {
-            Self::Now { offset, unit, round: Some(Unit::Day) } => {
-                Self::Day(shifted(now, offset, unit).to_zoned(TimeZone::UTC).date())
+            Self::Now { round, .. } => {
+                let (first, last) = self.instants(now);
+                if round.is_some() { Self::Between(first, last) } else { Self::At(first) }
             }
-            Self::Now { .. } => Self::At(self.instants(now).0),
             fixed => fixed,
         }
     }

@@ -123,6 +123,7 @@ impl Display for When {
         match self {
             Self::At(instant) => <Timestamp as Display>::fmt(instant, f),
             Self::Day(day) => day.fmt(f),
+            Self::Between(first, last) => write!(f, "{first}..{last}"),
             Self::Now { offset, unit, round } => {
                 f.write_str("now")?;
                 if *offset != 0 {

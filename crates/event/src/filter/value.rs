@@ -126,24 +126,37 @@ fn net(text: &str) -> Option<IpNet> {
 fn date(literal: &Literal<'_>) -> Result<When, Wrong> {
     let text = literal.text();
     let wrong = |message: String| Wrong::new(literal.start, literal.end, message);
+    if let Some((from, to)) = text.split_once("..") {
+        let ends = (fixed(from.trim_end()), fixed(to.trim_start()));
+        return match ends {
+            (Some(from), Some(to)) => {
+                let (first, last) = (from.instants(Timestamp::MIN).0, to.instants(Timestamp::MIN).1);
+                Ok(When::Between(first, last))
+            }
+            _ => Err(wrong(format!("{} is no stretch of time; write 2026-11-01..2026-11-30", literal.raw))),
+        };
+    }
     if let Some(rest) = text.strip_prefix("now") {
         return relative(rest).ok_or_else(|| {
             wrong(format!("{} is no time; a relative one is now, now-7d, now-1h or now-1d/d", literal.raw)).suggest("now-7d")
         });
     }
-    if text.len() == 10
-        && let Ok(day) = text.parse::<Date>()
-    {
-        return Ok(When::Day(day));
-    }
-    if let Ok(instant) = text.parse::<Timestamp>() {
-        return Ok(When::At(instant));
+    if let Some(when) = fixed(&text) {
+        return Ok(when);
     }
     if text.parse::<jiff::civil::DateTime>().is_ok() && text.len() > 10 {
         return Err(wrong(format!("{} has no zone", literal.raw)).suggest(format!("{text}Z")));
     }
     let message = format!("{} is no time; write 2026-11-21, 2026-11-21T14:00:00Z or now-7d", literal.raw);
     Err(wrong(message))
+}
+
+/// A day or an instant.
+fn fixed(text: &str) -> Option<When> {
+    match text.len() {
+        10 => text.parse::<Date>().ok().map(When::Day),
+        _ => text.parse::<Timestamp>().ok().map(When::At),
+    }
 }
 
 /// What follows `now`.
