@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 PROFILE := --release
 BELFRY := target/release/belfry
-LISTEN ?= 127.0.0.1:8080
+LISTEN ?= 127.0.0.1:7400
 DEMO_DATA ?= .run/demo
 
 .PHONY: help run test check build web fonts unit blackbox e2e bench bench-quick golden dev clean-demo fmt

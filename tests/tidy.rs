@@ -90,7 +90,10 @@ fn rooms_meet_in_state_and_trail_only() {
             if inside_room {
                 assert!(!line.contains("crate::http"), "{place}: a room must not know http");
                 for room in ROOMS.iter().filter(|room| **room != own) {
-                    assert!(!line.contains(&format!("crate::{room}")), "{place}: room {own} must not import room {room}");
+                    assert!(
+                        !line.contains(&format!("crate::{room}")),
+                        "{place}: room {own} must not import room {room}"
+                    );
                 }
             }
             if own == "state" {
@@ -108,7 +111,9 @@ fn pure_crates_never_ask_the_time_or_the_world() {
         for file in files(&root().join("crates").join(name).join("src"), "rs") {
             let text = fs::read_to_string(&file).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap_or("");
-            for word in ["Timestamp::now", "SystemTime::now", "Instant::now", "std::fs", "std::net", "async fn", "tokio"] {
+            for word in
+                ["Timestamp::now", "SystemTime::now", "Instant::now", "std::fs", "std::net", "async fn", "tokio"]
+            {
                 assert!(!code.contains(word), "{} must not use {word}", file.display());
             }
         }
@@ -125,7 +130,12 @@ fn every_lint_exception_has_its_reason() {
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             let bare = line.starts_with("#[allow(") || line.starts_with("#![allow(");
-            assert!(!bare || line.contains("reason"), "{}:{}: an exception without its reason", file.display(), number + 1);
+            assert!(
+                !bare || line.contains("reason"),
+                "{}:{}: an exception without its reason",
+                file.display(),
+                number + 1
+            );
         }
     }
 }
@@ -142,7 +152,9 @@ fn no_room_without_a_name() {
 fn formats_start_with_a_version_and_migrations_are_numbered() {
     let mut numbers: Vec<u32> = files(&root().join("crates/server/migrations"), "sql")
         .iter()
-        .map(|file| file.file_name().unwrap().to_string_lossy()[..4].parse().expect("a migration starts with four digits"))
+        .map(|file| {
+            file.file_name().unwrap().to_string_lossy()[..4].parse().expect("a migration starts with four digits")
+        })
         .collect();
     let all = numbers.len();
     numbers.dedup();
@@ -152,7 +164,8 @@ fn formats_start_with_a_version_and_migrations_are_numbered() {
 #[test]
 fn the_web_client_imports_downwards_only() {
     let src = root().join("web/src");
-    let rank = |path: &str| ["lib/", "api/", "ui/", "components/", "pages/"].iter().position(|part| path.starts_with(part));
+    let rank =
+        |path: &str| ["lib/", "api/", "ui/", "components/", "pages/"].iter().position(|part| path.starts_with(part));
     for file in files(&src, "ts").into_iter().chain(files(&src, "tsx")) {
         let relative = file.strip_prefix(&src).unwrap().to_string_lossy().into_owned();
         let Some(own) = rank(&relative) else { continue };

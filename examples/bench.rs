@@ -1,0 +1,491 @@
+//! The load behind `make bench`: realistic audit events from a fixed seed, sent to a running server, and the times of
+//! what people ask of it. Prints one JSON object a step, for scripts/bench.sh to put beside PostgreSQL's.
+//!
+//!     bench rows FILE EVENTS BATCH      the same events as SQL COPY and INSERT scripts for psql
+//!     bench ingest PID EVENTS           batches of 2,000 over 4 connections
+//!     bench search                      newest 50, of one user, counts
+//!     bench webhook EVENTS              acknowledged event → received webhook
+//!
+//! BELFRY_URL and BELFRY_TOKEN say where the server is; PID is its process, whose CPU time is read from /proc.
+
+use std::fs;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const SEED: u64 = 20_261_121;
+const BATCH: usize = 2_000;
+const CONNECTIONS: usize = 4;
+const USERS: u32 = 5_000;
+const DEVICES: u32 = 20_000;
+/// The stretch of time the events are spread over.
+const DAYS: u64 = 90;
+const STEPS: &str = "rows, ingest, search, webhook";
+
+const FIRST_NAMES: &[&str] = &[
+    "ada", "bola", "carin", "dimitris", "elena", "fatima", "ken", "hui", "ines", "jonas", "kwame", "lucja", "marc",
+    "noa", "outi", "pedro",
+];
+const LAST_NAMES: &[&str] = &[
+    "moreau",
+    "okafor",
+    "lindqvist",
+    "sorokina",
+    "haddad",
+    "tanaka",
+    "wei",
+    "ferreira",
+    "brandt",
+    "osei",
+    "nowak",
+    "dubois",
+    "cohen",
+    "virtanen",
+];
+const VERBS: &[&str] =
+    &["viewed", "changed", "created", "deleted", "shared", "exported", "rotated", "checked out", "approved", "denied"];
+const THINGS: &[&str] = &[
+    "password",
+    "secret",
+    "certificate",
+    "session",
+    "policy",
+    "role",
+    "key",
+    "group",
+    "device",
+    "request",
+    "recording",
+    "report",
+    "token",
+    "backup",
+    "rule",
+];
+
+struct Generator {
+    random: fastrand::Rng,
+    end: i64,
+    actions: Vec<String>,
+}
+
+struct Row {
+    time: String,
+    action: String,
+    outcome: &'static str,
+    severity: u8,
+    user: String,
+    email: String,
+    address: String,
+    port: u16,
+    host: String,
+    entity: String,
+    entity_id: String,
+    session: String,
+    id: String,
+    message: String,
+}
+
+impl Generator {
+    fn new(end: jiff::Timestamp) -> Self {
+        let actions = THINGS
+            .iter()
+            .flat_map(|thing| VERBS.iter().map(move |verb| format!("{thing}.{}", verb.replace(' ', "_"))))
+            .collect();
+        Self { random: fastrand::Rng::with_seed(SEED), end: end.as_millisecond(), actions }
+    }
+
+    /// A small number far more often than a large one, below `limit`.
+    fn skewed(&mut self, limit: u32) -> u32 {
+        let unit = self.random.f64();
+        ((unit * unit * unit) * f64::from(limit)) as u32
+    }
+
+    fn hex(&mut self, digits: usize) -> String {
+        let random = &mut self.random;
+        (0..digits).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect()
+    }
+
+    /// Event `index` of `total`: times go up, with a little disorder.
+    fn row(&mut self, index: u64, total: u64) -> Row {
+        let span = DAYS * 86_400_000;
+        let back = span - span * index / total.max(1);
+        let at = self.end - back as i64 - self.random.i64(0..2_000);
+        let time = jiff::Timestamp::from_millisecond(at)
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+            .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+            .to_string();
+        let count = u32::try_from(self.actions.len()).unwrap_or(1);
+        let action = self.actions[self.skewed(count) as usize].clone();
+        let user = self.skewed(USERS) as usize;
+        let (first, last) = (FIRST_NAMES[user % FIRST_NAMES.len()], LAST_NAMES[user / 7 % LAST_NAMES.len()]);
+        let name = format!("{first}.{last}{user}");
+        let device = self.skewed(DEVICES);
+        let thing = THINGS[self.random.usize(..THINGS.len())];
+        let outcome = if self.random.u32(..20) == 0 { "failure" } else { "success" };
+        let entity = format!("{thing} {first} {}", self.random.u32(..40_000));
+        Row {
+            message: format!(
+                "{name} {} {entity} on host-{device} after review of request {}",
+                action.replace(['.', '_'], " "),
+                self.random.u32(..100_000)
+            ),
+            time,
+            outcome,
+            severity: [10, 10, 10, 30, 30, 50, 73][self.random.usize(..7)],
+            email: format!("{name}@example.com"),
+            user: name,
+            address: format!("10.{}.{}.{}", self.random.u8(..), self.random.u8(..), self.random.u8(1..255)),
+            port: self.random.u16(1024..65_000),
+            host: format!("host-{device}"),
+            entity,
+            entity_id: self.hex(16),
+            session: format!("{}-{}", self.hex(8), self.hex(12)),
+            id: self.hex(32),
+            action,
+        }
+    }
+}
+
+impl Row {
+    fn json(&self, line: &mut Vec<u8>) -> Result<()> {
+        write!(
+            line,
+            concat!(
+                r#"{{"@timestamp":"{}","event":{{"action":"{}","id":"{}","module":"bench","outcome":"{}","severity":{}}},"#,
+                r#""user":{{"name":"{}","email":"{}","id":"u-{}"}},"source":{{"ip":"{}","port":{}}},"host":{{"name":"{}"}},"#,
+                r#""entity":{{"type":"record","id":"{}","name":"{}"}},"session":{{"id":"{}","protocol":"ssh"}},"#,
+                r#""product":{{"name":"payments"}},"user_agent":{{"original":"belfry-bench/1.0 (linux; x86_64)"}},"message":"{}"}}"#,
+                "\n"
+            ),
+            self.time,
+            self.action,
+            self.id,
+            self.outcome,
+            self.severity,
+            self.user,
+            self.email,
+            self.user,
+            self.address,
+            self.port,
+            self.host,
+            self.entity_id,
+            self.entity,
+            self.session,
+            self.message
+        )?;
+        Ok(())
+    }
+
+    fn columns(&self) -> [String; 14] {
+        [
+            self.time.clone(),
+            self.action.clone(),
+            self.id.clone(),
+            self.outcome.to_owned(),
+            self.severity.to_string(),
+            self.user.clone(),
+            self.email.clone(),
+            self.address.clone(),
+            self.port.to_string(),
+            self.host.clone(),
+            self.entity_id.clone(),
+            self.entity.clone(),
+            self.session.clone(),
+            self.message.clone(),
+        ]
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["rows", prefix, events, kind] => rows(prefix, events.parse()?, kind)?,
+        ["ingest", process, events] => ingest(process.parse()?, events.parse()?).await?,
+        ["search"] => search().await?,
+        ["webhook", events] => webhook(events.parse()?).await?,
+        _ => bail!("say a step: {STEPS}"),
+    };
+    let mut out = std::io::stdout();
+    writeln!(out, "{result}")?;
+    Ok(())
+}
+
+/// Writes CONNECTIONS scripts for psql: batches of COPY, or INSERTs of 1,000 rows.
+fn rows(prefix: &str, events: u64, kind: &str) -> Result<Value> {
+    let mut generator = Generator::new("2026-11-21T00:00:00Z".parse()?);
+    let mut files: Vec<_> = (0..CONNECTIONS)
+        .map(|index| fs::File::create(format!("{prefix}.{index}.sql")).map(std::io::BufWriter::new))
+        .collect::<std::io::Result<_>>()?;
+    let batch = if kind == "insert" { 1_000 } else { BATCH as u64 };
+    let mut index = 0;
+    while index < events {
+        let file = &mut files[(index / batch) as usize % CONNECTIONS];
+        let until = (index + batch).min(events);
+        if kind == "insert" {
+            writeln!(file, "INSERT INTO audit VALUES")?;
+        } else {
+            writeln!(file, "COPY audit FROM STDIN;")?;
+        }
+        while index < until {
+            let columns = generator.row(index, events).columns();
+            index += 1;
+            if kind == "insert" {
+                writeln!(file, "('{}'){}", columns.join("','"), if index == until { ";" } else { "," })?;
+            } else {
+                writeln!(file, "{}", columns.join("\t"))?;
+            }
+        }
+        if kind != "insert" {
+            writeln!(file, "\\.")?;
+        }
+    }
+    Ok(json!({ "step": "rows", "kind": kind, "events": events }))
+}
+
+fn client() -> Result<(reqwest::Client, String, String)> {
+    let url = std::env::var("BELFRY_URL").context("BELFRY_URL is not set")?;
+    let token = std::env::var("BELFRY_TOKEN").context("BELFRY_TOKEN is not set")?;
+    Ok((reqwest::Client::builder().timeout(Duration::from_secs(120)).build()?, url, token))
+}
+
+async fn get(path: &str) -> Result<Value> {
+    let (client, url, token) = client()?;
+    let answer = client.get(format!("{url}{path}")).bearer_auth(token).send().await?;
+    let (status, text) = (answer.status(), answer.text().await?);
+    anyhow::ensure!(status.is_success(), "{path}: {status} {text}");
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// User and system CPU seconds of a process.
+fn cpu_seconds(process: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks: f64 =
+        fields.get(11).context("utime")?.parse::<f64>()? + fields.get(12).context("stime")?.parse::<f64>()?;
+    Ok(ticks / 100.0)
+}
+
+fn peak_memory_mb(process: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).context("VmHWM")?;
+    let kib: f64 = line.split_whitespace().nth(1).context("VmHWM")?.parse()?;
+    Ok(kib / 1024.0)
+}
+
+async fn ingest(process: u32, events: u64) -> Result<Value> {
+    let mut generator = Generator::new(jiff::Timestamp::now());
+    let mut batches = Vec::new();
+    let mut bytes = 0;
+    let mut index = 0;
+    while index < events {
+        let mut body = Vec::with_capacity(BATCH * 700);
+        for _ in 0..BATCH.min((events - index) as usize) {
+            generator.row(index, events).json(&mut body)?;
+            index += 1;
+        }
+        bytes += body.len();
+        batches.push(bytes_of(body));
+    }
+    let (client, url, token) = client()?;
+    let before = cpu_seconds(process)?;
+    let size_before = get("/api/v1/trail").await?["size"].as_u64().unwrap_or(0);
+    let began = Instant::now();
+    let queue = std::sync::Arc::new(std::sync::Mutex::new(batches));
+    let mut senders = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let (client, url, token, queue) = (client.clone(), url.clone(), token.clone(), queue.clone());
+        senders.push(tokio::spawn(async move {
+            let mut busy = 0u64;
+            loop {
+                let Some(body) = queue.lock().ok().and_then(|mut queue| queue.pop()) else { return anyhow::Ok(busy) };
+                loop {
+                    let answer = client
+                        .post(format!("{url}/api/v1/events"))
+                        .bearer_auth(&token)
+                        .header("content-type", "application/x-ndjson")
+                        .body(body.clone())
+                        .send()
+                        .await?;
+                    if answer.status().as_u16() == 429 {
+                        busy += 1;
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        continue;
+                    }
+                    let (status, text) = (answer.status(), answer.text().await?);
+                    anyhow::ensure!(status.is_success(), "{status} {text}");
+                    break;
+                }
+            }
+        }));
+    }
+    let mut busy = 0;
+    for sender in senders {
+        busy += sender.await??;
+    }
+    let acknowledged = began.elapsed().as_secs_f64();
+    let cpu_acknowledged = cpu_seconds(process)? - before;
+    let wanted = size_before + events;
+    loop {
+        let trail = get("/api/v1/trail").await?;
+        anyhow::ensure!(trail["size"].as_u64().unwrap_or(0) >= wanted, "acknowledged events are missing: {trail}");
+        if trail["indexed_to"].as_u64().unwrap_or(0) >= wanted {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let caught_up = began.elapsed().as_secs_f64();
+    // The merges and the packing that were started go on for a while; they belong to the bill.
+    let mut settled = cpu_seconds(process)?;
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let now = cpu_seconds(process)?;
+        if now - settled < 0.05 {
+            break;
+        }
+        settled = now;
+    }
+    let cpu = cpu_seconds(process)? - before;
+    let millions = events as f64 / 1e6;
+    Ok(json!({
+        "step": "ingest", "events": events, "bytes_per_event_sent": bytes as f64 / events as f64,
+        "acknowledged_per_s": events as f64 / acknowledged, "acknowledged_s": acknowledged, "caught_up_s": caught_up, "answers_429": busy,
+        "cpu_s_per_million_until_acknowledged": cpu_acknowledged / millions, "cpu_s_per_million_all": cpu / millions,
+        "peak_memory_mb": peak_memory_mb(process)?,
+    }))
+}
+
+fn bytes_of(body: Vec<u8>) -> reqwest::Body {
+    reqwest::Body::from(body)
+}
+
+/// The times of `tries` runs of a request, in milliseconds: median, and the largest but one in twenty.
+async fn timed(path: &str, tries: usize) -> Result<Value> {
+    let (client, url, token) = client()?;
+    let mut times = Vec::new();
+    let mut inside = Vec::new();
+    for _ in 0..tries + 3 {
+        let began = Instant::now();
+        let answer = client.get(format!("{url}{path}")).bearer_auth(&token).send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+        anyhow::ensure!(status.is_success(), "{path}: {status} {text}");
+        let answer: Value = serde_json::from_str(&text)?;
+        inside.push(answer["took_ms"].as_f64().unwrap_or(f64::NAN));
+    }
+    // The first three warm the caches.
+    let summary = |mut times: Vec<f64>| {
+        times.drain(..3);
+        times.sort_by(f64::total_cmp);
+        json!({ "p50_ms": times[times.len() / 2], "p95_ms": times[times.len() * 19 / 20] })
+    };
+    Ok(json!({ "client": summary(times), "server": summary(inside) }))
+}
+
+async fn search() -> Result<Value> {
+    let user = get("/api/v1/fields/values?field=user.name&limit=30").await?;
+    let user = user["items"]
+        .as_array()
+        .and_then(|items| items.last())
+        .and_then(|item| item["value"].as_str())
+        .context("a user")?
+        .to_owned();
+    let wanted = [
+        ("newest_50", "/api/v1/events?limit=50".to_owned()),
+        ("newest_50_of_a_user_30_days", format!("/api/v1/events?limit=50&from=now-30d&filter=user.name:%22{user}%22")),
+        ("counts_by_type_and_day", "/api/v1/events/summary?by=event.action&span=day".to_owned()),
+        (
+            "top_users_of_a_type",
+            "/api/v1/events/summary?by=user.name&top=20&filter=event.action:password.viewed".to_owned(),
+        ),
+        ("common_word", "/api/v1/events?limit=100&filter=review".to_owned()),
+        ("rare_word", "/api/v1/events?limit=100&filter=40001".to_owned()),
+    ];
+    let mut result = json!({ "step": "search" });
+    for (name, path) in wanted {
+        result[name] = timed(&path, 40).await?;
+    }
+    Ok(result)
+}
+
+/// Makes a rule with a webhook to a receiver of ours, sends events one by one, and takes the times.
+async fn webhook(events: usize) -> Result<Value> {
+    let (client, url, token) = client()?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let port = listener.local_addr()?.port();
+    let (received, mut arrivals) = tokio::sync::mpsc::channel::<(String, Instant)>(10_000);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let received = received.clone();
+            tokio::spawn(async move {
+                let mut buffer = Vec::new();
+                let mut chunk = vec![0; 64 * 1024];
+                while let Ok(read) = stream.read(&mut chunk).await {
+                    if read == 0 {
+                        break;
+                    }
+                    buffer.extend_from_slice(&chunk[..read]);
+                    let text = String::from_utf8_lossy(&buffer).into_owned();
+                    let Some(head) = text.find("\r\n\r\n") else { continue };
+                    let length = text[..head].lines().find_map(|line| {
+                        line.to_ascii_lowercase()
+                            .strip_prefix("content-length:")
+                            .and_then(|n| n.trim().parse::<usize>().ok())
+                    });
+                    if buffer.len() < head + 4 + length.unwrap_or(0) {
+                        continue;
+                    }
+                    let at = Instant::now();
+                    if let Some(mark) = text.split("bench-mark-").nth(1) {
+                        let mark: String = mark.chars().take_while(char::is_ascii_digit).collect();
+                        let _ = received.send((mark, at)).await;
+                    }
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+                    buffer.clear();
+                }
+            });
+        }
+    });
+    let post = |path: String, body: Value, put: bool| {
+        let (client, url, token) = (client.clone(), url.clone(), token.clone());
+        async move {
+            let request = if put { client.put(format!("{url}{path}")) } else { client.post(format!("{url}{path}")) };
+            let answer = request.bearer_auth(token).json(&body).send().await?;
+            let (status, text) = (answer.status(), answer.text().await?);
+            anyhow::ensure!(status.is_success(), "{path}: {status} {text}");
+            anyhow::Ok(serde_json::from_str::<Value>(&text).unwrap_or(Value::Null))
+        }
+    };
+    post("/api/v1/settings".into(), json!({ "outgoing_allow": ["127.0.0.1"] }), true).await?;
+    let channel = post("/api/v1/channels".into(), json!({ "name": "bench", "kind": "webhook", "enabled": true, "settings": { "url": format!("http://127.0.0.1:{port}/") } }), false).await?;
+    let id =
+        channel["id"].as_str().or_else(|| channel["channel"]["id"].as_str()).context("the channel's id")?.to_owned();
+    post("/api/v1/rules".into(), json!({ "name": "bench", "enabled": true, "filter": "event.action: bench.marked", "hold_seconds": 0, "group_by": ["event.id"], "recipients": [{ "channel": id, "to": [] }] }), false).await?;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut times = Vec::new();
+    for index in 0..events {
+        let event = json!({ "event": { "action": "bench.marked", "id": format!("e{index}") }, "message": format!("bench-mark-{index} seen") });
+        post("/api/v1/events".into(), event, false).await?;
+        let acknowledged = Instant::now();
+        let wait = tokio::time::timeout(Duration::from_secs(10), async {
+            loop {
+                match arrivals.recv().await {
+                    Some((mark, at)) if mark == index.to_string() => return Some(at),
+                    Some(_) => {}
+                    None => return None,
+                }
+            }
+        });
+        let at = wait.await.context("the webhook did not come")?.context("the receiver ended")?;
+        times.push(at.saturating_duration_since(acknowledged).as_secs_f64() * 1e3);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(
+        json!({ "step": "webhook", "events": events, "p50_ms": times[times.len() / 2], "p99_ms": times[times.len() * 99 / 100] }),
+    )
+}

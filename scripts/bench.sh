@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# The figures of docs/performance.md: Belfry beside PostgreSQL, one after the other on the same machine, in one run.
+# usage: scripts/bench.sh [EVENTS]     1,000,000 when absent
+set -euo pipefail
+cd "$(dirname "$0")/.."
+events=${1:-1000000}
+belfry=$PWD/target/release/belfry
+cargo build --release --quiet
+cargo build --release --quiet --example bench
+bench=$PWD/target/release/examples/bench
+
+work=$(mktemp -d "${BENCH_DIR:-$PWD/target}/bench.XXXXXX")
+chmod 755 "$work"
+server=
+postgres=
+finish() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  [ -z "$postgres" ] || kill -INT "$postgres" 2>/dev/null || true
+  wait 2>/dev/null || true
+  rm -rf "$work"
+}
+trap finish EXIT
+say() { printf '%s\n' "$*"; }
+
+say "# machine"
+nproc | sed 's/^/cores: /'
+grep -m1 'model name' /proc/cpuinfo | sed 's/.*: /cpu: /'
+say "disk sync of 4 KiB, microseconds:"
+python3 - "$work" <<'PY'
+import os, sys, time
+path = os.path.join(sys.argv[1], "sync")
+handle = os.open(path, os.O_CREAT | os.O_WRONLY)
+times = []
+for _ in range(200):
+    os.write(handle, b"x" * 4096)
+    began = time.perf_counter()
+    os.fdatasync(handle)
+    times.append((time.perf_counter() - began) * 1e6)
+times.sort()
+print(f"  median {times[100]:.0f}, 95 % below {times[190]:.0f}")
+PY
+
+say "# PostgreSQL"
+bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
+as=()
+if [ "$(id -u)" -eq 0 ]; then as=(runuser -u postgres --); fi
+pg=$work/pg
+mkdir "$pg" && { [ "$(id -u)" -ne 0 ] || chown postgres "$pg"; }
+"${as[@]}" "$bin/initdb" -D "$pg/data" -A trust >/dev/null
+start_postgres() {
+  "${as[@]}" "$bin/postgres" -D "$pg/data" -k "$pg" -c listen_addresses= -c synchronous_commit=on -c shared_buffers=1GB \
+    -c max_wal_size=8GB -c checkpoint_timeout=30min >"$work/pg.log" 2>&1 &
+  postgres=$!
+  for _ in $(seq 100); do "$bin/psql" -h "$pg" -U postgres -qAtc 'select 1' >/dev/null 2>&1 && return; sleep 0.1; done
+  cat "$work/pg.log" >&2; exit 1
+}
+table='DROP TABLE IF EXISTS audit; CREATE TABLE audit (time timestamptz, action text, id text, outcome text, severity smallint, "user" text,
+  email text, address inet, port int, host text, entity_id text, entity text, session text, message text);
+  CREATE INDEX ON audit (time); CREATE INDEX ON audit (action, time); CREATE INDEX ON audit ("user", time); CREATE INDEX ON audit (host, time);
+  CREATE INDEX ON audit USING gin (to_tsvector($$simple$$, message))'
+psql() { "$bin/psql" -h "$pg" -U postgres -qAt "$@"; }
+# The CPU time of every process of this server, those that have ended included.
+cpu_of_postgres() {
+  python3 - "$postgres" <<'PY'
+import os, sys
+top = int(sys.argv[1])
+def fields(pid):
+    return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+children = {}
+for name in filter(str.isdigit, os.listdir("/proc")):
+    try: children.setdefault(int(fields(name)[1]), []).append(int(name))
+    except OSError: pass
+def total(pid):
+    f = fields(pid)
+    return sum(map(int, f[11:15])) + sum(total(child) for child in children.get(pid, []))
+queue = [top]
+child = children.get(top, [])
+# Behind runuser stands the server itself.
+print(total(top) / os.sysconf("SC_CLK_TCK"))
+PY
+}
+for kind in copy insert; do
+  "$bench" rows "$work/$kind" "$events" "$kind" >/dev/null
+  start_postgres
+  psql -c "$table"
+  before=$(cpu_of_postgres); began=$(date +%s.%N)
+  pids=()
+  for lane in 0 1 2 3; do psql -f "$work/$kind.$lane.sql" & pids+=($!); done
+  wait "${pids[@]}"
+  ended=$(date +%s.%N)
+  psql -c 'CHECKPOINT'
+  after=$(cpu_of_postgres)
+  size=$(psql -c "select pg_total_relation_size('audit')")
+  rows=$(psql -c 'select count(*) from audit')
+  python3 - "$kind" "$began" "$ended" "$before" "$after" "$size" "$rows" <<'PY'
+import json, sys
+kind, began, ended, before, after, size, rows = sys.argv[1:]
+rows, seconds = int(rows), float(ended) - float(began)
+print(json.dumps({"step": f"postgresql {kind}", "rows": rows, "per_s": round(rows / seconds),
+                  "cpu_s_per_million": round((float(after) - float(before)) / rows * 1e6, 1), "bytes_per_row": round(int(size) / rows)}))
+PY
+  kill -INT "$postgres"; wait "$postgres" || true; postgres=
+  rm -f "$work/$kind".*.sql
+done
+
+say "# Belfry"
+data=$work/belfry
+token=$(echo 'bench password 4711' | "$belfry" init --data "$data" --admin admin 2>&1 | grep -o 'blf_[A-Za-z0-9_-]*' | head -1)
+"$belfry" serve --data "$data" --listen 127.0.0.1:7411 >"$work/belfry.log" 2>&1 &
+server=$!
+export BELFRY_URL=http://127.0.0.1:7411 BELFRY_TOKEN=$token
+for _ in $(seq 100); do curl -fs "$BELFRY_URL/readyz" >/dev/null && break; sleep 0.1; done
+"$bench" ingest "$server" "$events"
+python3 - "$data" "$events" <<'PY'
+import json, os, sys
+def size(folder):
+    return sum(os.stat(os.path.join(root, name)).st_blocks * 512 for root, _, names in os.walk(folder) for name in names)
+data, events = sys.argv[1], int(sys.argv[2])
+print(json.dumps({"step": "disk", "bytes_per_event": {name: round(size(os.path.join(data, name)) / events, 1) for name in ("trails", "index")}}))
+PY
+"$bench" search
+"$bench" webhook 300
+kill -TERM "$server"; wait "$server" || true; server=
+began=$(date +%s.%N)
+"$belfry" verify "$data" >/dev/null
+ended=$(date +%s.%N)
+python3 -c "import json; print(json.dumps({'step': 'verify', 'events_per_s': round($events / ($ended - $began))}))"
