@@ -73,6 +73,8 @@ pub struct SearchParams {
     pub cursor: Option<String>,
     /// `desc` (newest first, the default) or `asc`.
     pub order: Option<String>,
+    /// Whether to say how many there are in all.
+    pub count: Option<bool>,
 }
 
 /// An event and its place in the trail.

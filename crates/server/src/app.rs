@@ -14,6 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
+use store::Store;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trail::Trail;
@@ -28,6 +30,8 @@ use crate::data::Data;
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use crate::selfcheck::SelfChecks;
+use crate::notify::Notify;
+use crate::state::deliveries::Bell;
 use crate::state::secrets::Secrets;
 
 /// The server, cheap to clone; the state of all handlers.
@@ -41,12 +45,19 @@ pub struct Parts {
     /// The state database.
     pub state: SqlitePool,
     /// Seals the secrets that are kept in the state.
-    pub secrets: Secrets,
+    pub secrets: Arc<Secrets>,
     /// Name of the organization, as in `trails/<organization>`.
     pub organization: String,
     pub catalogue: Arc<Catalogue>,
     /// The one way into the trail.
     pub door: Door,
+    /// The search index.
+    pub store: Arc<Store>,
+    /// The turns that searches take.
+    pub searches: Arc<Semaphore>,
+    /// Rings the outbox: whoever puts a delivery into the state rings it after the commit.
+    pub bell: Bell,
+    pub notify: Notify,
     /// Takes in what senders send.
     pub intake: Arc<Intake>,
     /// Events per minute of each source.

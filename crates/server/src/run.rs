@@ -13,7 +13,7 @@ use crate::data::Data;
 use crate::http::assets::Assets;
 use crate::http::serve::{self, TlsError};
 use crate::ingest::{activity, syslog};
-use crate::{selfcheck, setup};
+use crate::{index, selfcheck, setup};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -42,6 +42,9 @@ pub async fn run(config: Config, console: Assets, ready: impl FnOnce(&App, Socke
 
     app.spawn("trail.selfcheck", selfcheck::keep_checking(app.clone()));
     app.spawn("sources", activity::follow(app.door.clone(), app.state.clone(), app.clock.clone(), app.rates.clone()));
+    app.spawn("index", index::follow(app.door.clone(), app.store.clone()));
+    app.spawn("rules", app.notify.clone().follow(app.stop.clone()));
+    app.spawn("outbox", app.notify.clone().send(app.stop.clone()));
     app.spawn("source.rejected", app.intake.clone().raise_rejections());
     syslog.serve(&app);
 

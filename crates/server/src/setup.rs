@@ -6,6 +6,7 @@ use api::access::{NewToken, NewUser, Privilege, Role, TokenMade, User};
 use event::Catalogue;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use store::{Store, StoreError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trail::{KeyError, Trail, TrailError};
@@ -16,10 +17,13 @@ use crate::append::Door;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{self, Data};
+use crate::index::TrailEntries;
 use crate::ingest::{Intake, IntakeError, Registry, RegistryError};
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use crate::selfcheck::SelfChecks;
+use crate::notify::{self, Notify};
+use crate::state::deliveries::Bell;
 use crate::state::secrets::{self, Secrets};
 use crate::{keys, state};
 
@@ -65,6 +69,8 @@ pub enum Error {
     Trail(#[from] TrailError),
     #[error("can't read the sources and their mappings")]
     Registry(#[from] RegistryError),
+    #[error("can't open the index; it can be removed and comes back by itself")]
+    Store(#[from] StoreError),
     #[error("can't read what was set aside")]
     Intake(#[from] IntakeError),
     #[error("can't make the first user: {0}")]
@@ -130,7 +136,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
     let identity: Option<Identity> = state::settings::get(&mut connection, IDENTITY).await?;
     let Identity { organization, .. } = identity.ok_or(Error::NotInitialized(shown))?;
     drop(connection);
-    let secrets = Secrets::open(&data.state_key())?;
+    let secrets = Arc::new(Secrets::open(&data.state_key())?);
     let key = keys::trail_key(&data.trail_key())?;
     let options = trail::Options { queue_bytes_max: config.limits.queue_bytes_max, ..trail::Options::default() };
     let (trail, opened) = Trail::open(&data.trail(&organization), key, options)?;
@@ -145,9 +151,23 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
     }
     let catalogue = Arc::new(Catalogue::builtin().clone());
     let door = Door::new(trail, catalogue.clone(), clock.clone());
+    let entries = Arc::new(TrailEntries(door.trail().clone()));
+    let store = Arc::new(Store::open(&data.index(&organization), store::Options::default(), entries)?);
     let registry = Arc::new(Registry::open(pool.clone(), clock.now().as_millisecond()).await?);
     let intake = Intake::open(door.clone(), pool.clone(), clock.clone(), registry).await?;
     let proxies = config.proxies();
+    let (outgoing, bell) = (Outgoing::default(), Bell::default());
+    let notify = Notify::new(notify::Needs {
+        state: pool.clone(),
+        secrets: secrets.clone(),
+        door: door.clone(),
+        outgoing: outgoing.clone(),
+        catalogue: catalogue.clone(),
+        clock: clock.clone(),
+        bell: bell.clone(),
+        organization: organization.clone(),
+        public_url: config.public_url(),
+    });
     let app = App::new(Parts {
         config,
         clock,
@@ -156,9 +176,13 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         organization,
         catalogue,
         door,
+        store,
+        searches: crate::search::turns(),
+        bell,
+        notify,
         intake,
         rates: Arc::default(),
-        outgoing: Outgoing::default(),
+        outgoing,
         access: access::Memory::default(),
         self_checks: SelfChecks::default(),
         metrics: Metrics::default(),

@@ -18,7 +18,6 @@ use base64::engine::general_purpose::STANDARD;
 use event::filter::Matcher;
 use event::{Event, Filter, Severity};
 use futures::Stream;
-use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::range::{Range, filter, range};
@@ -73,24 +72,18 @@ pub async fn events_search(
     let limit = params.limit.unwrap_or(50).clamp(1, PAGE_MAX) as usize;
     let visibility = subject.visibility();
     let size = app.door.trail().size();
+    let count = params.count.unwrap_or(false);
     let page = look(&app, move |store| {
-        let query = store::Query {
-            filter: &wanted,
-            visibility: Some(&visibility),
-            from,
-            to,
-            limit,
-            cursor,
-            order,
-            budget: store::Budget { deadline: Some(began + SEARCH_MAX), cancel: None },
-        };
-        store.search(&query, size)
-    })
-    .await?;
+        let query = store::Query::new(&wanted, now).between(from, to).visible(Some(&visibility)).within(until(began + SEARCH_MAX));
+        let page = store.search(&query, &store::Paging { order, limit, cursor }, size)?;
+        let total = if count { Some(store.count(&query, size)?) } else { None };
+        Ok((page, total))
+    });
+    let (page, total) = page.await?;
     Ok(Json(EventPage {
         items: page.hits.into_iter().map(|hit| found(hit.position, hit.entry)).collect::<Result<_, _>>()?,
         next: page.next.map(|cursor| cursor.to_string()),
-        total: page.total,
+        total: total.filter(|total| total.stopped.is_none()).map(|total| total.count),
         took_ms: ms(began),
         indexed_to: app.store.indexed_to(),
         size,
@@ -126,7 +119,7 @@ pub async fn events_summary(
         Some("day") => Some(store::Span::Day),
         Some("week") => Some(store::Span::Week),
         Some("month") => Some(store::Span::Month),
-        Some("auto") => Some(fitting_span(from, to.unwrap_or(now))),
+        Some("auto") => Some(from.map_or(store::Span::Month, |from| store::Span::fitting(from, to.unwrap_or(now)))),
         Some(other) => {
             return Err(Problem::invalid("/span", format!("{other:?} is none of hour, day, week, month, auto")));
         }
@@ -137,35 +130,26 @@ pub async fn events_summary(
     let keys = fields.clone();
     let summary = look(&app, move |store| {
         let names: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let wanted = wanted.and(visibility);
-        let budget = store::Budget { deadline: Some(began + SEARCH_MAX), cancel: None };
-        store.count_by(&store::Count { filter: &wanted, from, to, fields: &names, top, span, budget }, size)
+        let query = store::Query::new(&wanted, now).between(from, to).visible(Some(&visibility)).within(until(began + SEARCH_MAX));
+        store.count_by(&query, &store::By { span, ..store::By::fields(&names, top) }, size)
     })
     .await?;
     let name = |index: usize| fields.get(index).cloned().unwrap_or_default();
     Ok(Json(EventSummary {
+        buckets: summary.buckets.iter().map(|bucket| bucket_of(bucket, &summary.rows)).collect(),
         rows: summary
             .rows
             .into_iter()
             .map(|row| SummaryRow {
                 keys: row.keys.into_iter().enumerate().map(|(index, key)| (name(index), key)).collect(),
                 count: row.count,
-                first: row.first.map(|at| at.to_string()),
-                last: row.last.map(|at| at.to_string()),
-            })
-            .collect(),
-        buckets: summary
-            .buckets
-            .into_iter()
-            .map(|bucket| SummaryBucket {
-                from: bucket.from.to_string(),
-                count: bucket.count,
-                by: bucket.by.into_iter().collect::<BTreeMap<_, _>>(),
+                first: Some(row.first.to_string()),
+                last: Some(row.last.to_string()),
             })
             .collect(),
         total: summary.total,
-        span: span.map(|span| span.to_string()),
-        partial: summary.stopped.is_some(),
+        span: span.map(|span| span_name(span).to_owned()),
+        partial: summary.stopped.is_some() || summary.approximate,
         took_ms: ms(began),
     }))
 }
@@ -281,6 +265,7 @@ pub async fn events_related(
         ));
     }
     let size = app.door.trail().size();
+    let now = app.clock.now();
     let deadline = Instant::now() + SEARCH_MAX;
     let mut groups = Vec::new();
     for (by, field) in kinds {
@@ -292,19 +277,11 @@ pub async fn events_related(
         let text = wanted.to_string();
         let visibility = subject.visibility();
         let page = look(&app, move |store| {
-            let query = store::Query {
-                filter: &wanted,
-                visibility: Some(&visibility),
-                from: None,
-                to: None,
-                limit: RELATED_MAX + 1,
-                cursor: None,
-                order: store::Order::Newest,
-                budget: store::Budget { deadline: Some(deadline), cancel: None },
-            };
-            store.search(&query, size)
-        })
-        .await?;
+            let query = store::Query::new(&wanted, now).visible(Some(&visibility)).within(until(deadline));
+            let paging = store::Paging { order: store::Order::Newest, limit: RELATED_MAX + 1, cursor: None };
+            Ok((store.search(&query, &paging, size)?, store.count(&query, size)?))
+        });
+        let (page, total) = page.await?;
         let items: Vec<Found> = page
             .hits
             .into_iter()
@@ -313,7 +290,8 @@ pub async fn events_related(
             .map(|hit| found(hit.position, hit.entry))
             .collect::<Result<_, _>>()?;
         if !items.is_empty() {
-            groups.push(RelatedGroup { by: by.to_owned(), value, filter: text, items, total: page.total });
+            let total = total.stopped.is_none().then_some(total.count);
+            groups.push(RelatedGroup { by: by.to_owned(), value, filter: text, items, total });
         }
     }
     Ok(Json(Related { groups }))
@@ -324,7 +302,7 @@ pub async fn events_related(
 pub async fn fields_list() -> Json<Page<FieldInfo>> {
     let fields = event::fields::FIELDS.iter().map(|field| FieldInfo {
         name: field.name.to_owned(),
-        kind: field.kind.name().to_owned(),
+        kind: format!("{:?}", field.kind).to_lowercase(),
         title: field.title.to_owned(),
     });
     Json(Page::whole(fields.collect()))
@@ -344,22 +322,11 @@ pub async fn fields_values(
     let size = app.door.trail().size();
     let deadline = Instant::now() + Duration::from_secs(5);
     let values = look(&app, move |store| {
-        let budget = store::Budget { deadline: Some(deadline), cancel: None };
-        store.values(
-            &store::Values {
-                field: &params.field,
-                prefix: params.prefix.as_deref().unwrap_or(""),
-                filter: &wanted,
-                from,
-                to,
-                limit,
-                budget,
-            },
-            size,
-        )
+        let query = store::Query::new(&wanted, now).between(from, to).within(until(deadline));
+        store.values(&query, &params.field, params.prefix.as_deref().unwrap_or(""), limit, size)
     })
     .await?;
-    Ok(Json(ValueCounts { items: values.into_iter().map(|(value, count)| ValueCount { value, count }).collect() }))
+    Ok(Json(ValueCounts { items: values.values.into_iter().map(|known| ValueCount { value: known.value, count: known.count }).collect() }))
 }
 
 /// Whether a filter can be read, and where it can't.
@@ -422,16 +389,26 @@ fn ms(began: Instant) -> f64 {
     (began.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// A span that gives a few dozen buckets.
-fn fitting_span(from: Option<Timestamp>, to: Timestamp) -> store::Span {
-    let hours = from.map_or(f64::INFINITY, |from| to.duration_since(from).as_secs_f64() / 3_600.0);
-    if hours <= 72.0 {
-        store::Span::Hour
-    } else if hours <= 24.0 * 120.0 {
-        store::Span::Day
-    } else if hours <= 24.0 * 800.0 {
-        store::Span::Week
-    } else {
-        store::Span::Month
+fn until(deadline: Instant) -> store::Budget {
+    store::Budget { deadline: Some(deadline), cancel: None }
+}
+
+fn span_name(span: store::Span) -> &'static str {
+    match span {
+        store::Span::Hour => "hour",
+        store::Span::Day => "day",
+        store::Span::Week => "week",
+        store::Span::Month => "month",
     }
+}
+
+/// A bucket with its counts by the value of the first field.
+fn bucket_of(bucket: &store::Bucket, rows: &[store::Row]) -> SummaryBucket {
+    let mut by: BTreeMap<String, u64> = BTreeMap::new();
+    for (row, count) in rows.iter().zip(&bucket.by) {
+        if let Some(key) = row.keys.first().filter(|_| *count > 0) {
+            *by.entry(key.clone()).or_default() += count;
+        }
+    }
+    SummaryBucket { from: bucket.from.to_string(), count: bucket.count, by }
 }

@@ -15,7 +15,7 @@ use super::{Json, Problem, Query};
 use crate::access::{self, By, Subject};
 use crate::app::App;
 use crate::ingest::body::{Encoding, unpack};
-use crate::ingest::intake::{CONTENT_BYTES_MAX, IntakeError};
+use crate::ingest::IntakeError;
 use crate::ingest::{Records, Sender};
 
 /// Bytes of a body as it comes over the wire.
@@ -205,6 +205,7 @@ async fn content_of(
         );
         return Err(problem.detail("use gzip, zstd, or no Content-Encoding"));
     };
+    let content_max = app.config.limits.body_bytes_max;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
         return Err(too_large(BODY_BYTES_MAX));
@@ -212,7 +213,7 @@ async fn content_of(
     // What is not announced, or packed, may become as large as the limit says.
     let likely = match (encoding, announced) {
         (Encoding::Identity, Some(bytes)) => bytes * 2,
-        (_, Some(bytes)) => (bytes * 12).min(CONTENT_BYTES_MAX),
+        (_, Some(bytes)) => (bytes * 12).min(content_max),
         (_, None) => BODY_BYTES_MAX,
     };
     let room = app.intake.room_for(likely.max(1024))?;
@@ -220,7 +221,7 @@ async fn content_of(
     if encoding == Encoding::Identity {
         return Ok((packed, room));
     }
-    let content = tokio::task::spawn_blocking(move || unpack(encoding, packed, CONTENT_BYTES_MAX))
+    let content = tokio::task::spawn_blocking(move || unpack(encoding, packed, content_max))
         .await
         .map_err(|error| Problem::internal(&error))?
         .map_err(|error| Problem::from(IntakeError::from(error)))?;

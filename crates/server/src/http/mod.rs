@@ -12,17 +12,23 @@ pub mod access;
 pub mod assets;
 pub mod client;
 pub mod envelope;
+pub mod events;
 pub mod extract;
 pub mod guard;
 pub mod ingest;
+pub mod notify;
 pub mod openapi;
 pub mod problem;
+pub mod range;
 pub mod router;
 pub mod serve;
 pub mod sources;
 pub mod subject;
 pub mod system;
 pub mod trail;
+
+#[cfg(test)]
+mod tests;
 
 pub use extract::{Json, Path, Query};
 pub use problem::Problem;

@@ -9,15 +9,15 @@ use api::notify::{
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures::{FutureExt as _, TryFutureExt as _};
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::router::{Route, table};
 use super::{Json, Path, Problem, Query};
 use crate::access::Subject;
 use crate::app::App;
-use crate::append;
+use crate::notify::Recorder;
 use crate::state::inbox::Viewer;
 
 const LIMIT_DEFAULT: u32 = 50;
@@ -50,8 +50,8 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// How a change is written into the trail: with who made it.
-fn recorder<'a>(app: &'a App, subject: &'a Subject) -> impl AsyncFnOnce(Value) -> Result<(), append::Error> + 'a {
-    async move |event| app.record(Some(subject), event).await.map(drop)
+fn recorder<'a>(app: &'a App, subject: &'a Subject) -> Recorder<'a> {
+    Box::new(move |event| app.record(Some(subject), event).map_ok(drop).boxed())
 }
 
 /// All rules.

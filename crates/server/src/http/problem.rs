@@ -2,6 +2,8 @@
 
 mod access;
 mod ingest;
+mod notify;
+mod search;
 mod trail;
 
 use std::error::Error;
