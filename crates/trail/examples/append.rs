@@ -12,9 +12,12 @@ fn main() {
     let mut number = |default: u64| arguments.next().map_or(default, |a| a.parse().unwrap());
     let (entries, batch, threads) = (number(1_000_000), number(2_000), number(4));
     let folder = arguments.next().map_or_else(|| tempfile::tempdir().unwrap().keep(), |f| tempfile::tempdir_in(f).unwrap().keep());
+    let mut options = Options::default();
+    if let Ok(n) = std::env::var("FRAME") { options.frame_entries_max = n.parse().unwrap(); }
+    if let Ok(n) = std::env::var("LEVEL") { options.zstd_level = n.parse().unwrap(); }
     let key = SigningKey::generate().unwrap();
     Trail::create(&folder, "localhost/append", &key).unwrap();
-    let (trail, _) = Trail::open(&folder, key.clone(), Options::default()).unwrap();
+    let (trail, _) = Trail::open(&folder, key.clone(), options).unwrap();
     let per_thread = entries / threads;
     // A few batches made ahead for each thread, so that making them is not measured.
     let made: Vec<Vec<Vec<Bytes>>> = (0..threads).map(|t| (0..8).map(|b| (0..batch).map(|i| entry((t * 8 + b) * batch + i)).collect()).collect()).collect();
@@ -52,11 +55,41 @@ fn main() {
         at(0.5),
         at(0.99),
     );
+    while has_sealed(&folder) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let closed = begun.elapsed().as_secs_f64();
+    println!("all packed after {closed:.2} s, {:.2} CPU s per million, {:.1} bytes per packed entry", (cpu_seconds() - cpu) / size as f64 * 1e6, packed_bytes_per_entry(&folder));
+    reads(&trail);
     trail.close();
     drop(trail);
-    let closed = begun.elapsed().as_secs_f64();
-    println!("all packed after {closed:.2} s, {:.2} CPU s per million, {:.0} bytes per entry on disk", (cpu_seconds() - cpu) / size as f64 * 1e6, disk_bytes(&folder) as f64 / size as f64);
+    let begun = Instant::now();
+    let (trail, _) = Trail::open(&folder, key, Options::default()).unwrap();
+    println!("opened again in {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
+    reads(&trail);
+    drop(trail);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn reads(trail: &Trail) {
+    let size = trail.size();
+    let time = |what: &str, run: &dyn Fn(u64)| {
+        let rounds = 20;
+        let begun = Instant::now();
+        (0..rounds).for_each(run);
+        println!("  {what}: {:.3} ms", begun.elapsed().as_secs_f64() * 1e3 / f64::from(rounds as u32));
+    };
+    let random = |round: u64, i: u64| (round * 50 + i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) % size;
+    time("the newest 50 one by one", &|_| (size - 50..size).for_each(|p| drop(trail.get(p).unwrap())));
+    time("50 anywhere", &|round| (0..50).for_each(|i| drop(trail.get(random(round, i)).unwrap())));
+    time("10,000 in a row", &|round| drop(trail.read(random(round, 0).min(size - 10_000), 10_000, usize::MAX).unwrap()));
+    let sealed = trail.seal().unwrap();
+    time("an inclusion proof", &|round| drop(trail.inclusion(random(round, 1), sealed.size).unwrap()));
+    time("a consistency proof", &|round| drop(trail.consistency(random(round, 2), sealed.size).unwrap()));
+}
+
+fn has_sealed(folder: &std::path::Path) -> bool {
+    std::fs::read_dir(folder.join("log")).unwrap().filter(|e| e.as_ref().unwrap().path().extension().is_some_and(|x| x == "wal")).count() > 1
 }
 
 /// An entry of about 640 bytes that compresses like a real one.
@@ -83,10 +116,11 @@ fn cpu_seconds() -> f64 {
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }
 
-fn disk_bytes(path: &std::path::Path) -> u64 {
-    let meta = std::fs::metadata(path).unwrap();
-    if meta.is_file() {
-        return meta.len();
-    }
-    std::fs::read_dir(path).unwrap().map(|e| disk_bytes(&e.unwrap().path())).sum()
+/// Bytes of packs for each entry in them. The last segment is not packed yet and not counted.
+fn packed_bytes_per_entry(folder: &std::path::Path) -> f64 {
+    let files = std::fs::read_dir(folder.join("log")).unwrap().map(|e| e.unwrap().path());
+    let of = |ending: &'static str| move |p: &std::path::PathBuf| p.extension().is_some_and(|x| x == ending);
+    let (packs, wals): (Vec<_>, Vec<_>) = files.partition(of("pack"));
+    let end = wals.iter().filter(|p| of("wal")(p)).map(|p| p.file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap()).min();
+    packs.iter().map(|p| p.metadata().unwrap().len()).sum::<u64>() as f64 / end.unwrap() as f64
 }

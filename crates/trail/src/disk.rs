@@ -2,6 +2,8 @@
 //! real implementations: the machine's file system, and [`faulty::FaultyDisk`], a file system that
 //! loses what was not synced, tears writes and fails on purpose.
 
+pub mod faulty;
+
 use std::any::Any;
 use std::fs;
 use std::io;

@@ -126,6 +126,8 @@ impl Replay<'_> {
         let folder = self.folder();
         let names = self.disk.list(&folder).map_err(TrailError::io("list", &folder))?;
         let found = files::sort(&names);
+        // What the last process saw of names need not be on disk yet; below, files are removed because of others.
+        self.disk.sync_dir(&folder).map_err(TrailError::io("sync", &folder))?;
         for name in &found.leftover {
             let path = folder.join(name);
             self.disk.remove(&path).map_err(TrailError::io("remove", &path))?;
@@ -223,9 +225,6 @@ impl Replay<'_> {
             // Only the last file was being written, and what was signed for had been synced.
             Ending::Torn { bytes } if last && wal.end() >= self.signed_size => {
                 self.cut_bytes += bytes;
-                if wal.count() > 0 {
-                    wal.cut().map_err(TrailError::io("cut the torn tail of", &path))?;
-                }
             }
             Ending::Torn { .. } => {
                 let what = format!("{} ends in a damaged frame that had been synced", path.display());
@@ -234,6 +233,9 @@ impl Replay<'_> {
         }
         if wal.count() == 0 {
             return Ok(None); // begun, but nothing was ever in it: it is begun again
+        }
+        if last {
+            wal.settle(self.signed_size).map_err(TrailError::io("write", &path))?;
         }
         self.tree.extend(&wal.leaves(first, wal.end()));
         let wal = Arc::new(wal);

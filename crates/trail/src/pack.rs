@@ -82,7 +82,9 @@ impl Builder {
         self.plain.extend_from_slice(&(entry.len() as u16).to_be_bytes());
         self.plain.extend_from_slice(entry);
         self.entries_in_frame += 1;
-        if self.entries_in_frame as usize >= self.frame_entries_max || self.plain.len() >= FRAME_BYTES_MAX {
+        // Frames end at round positions, so that an entry bundle lies in one.
+        let next = self.first + u64::from(self.entries + self.entries_in_frame);
+        if next.is_multiple_of(self.frame_entries_max as u64) || self.plain.len() >= FRAME_BYTES_MAX {
             self.end_frame()?;
         }
         Ok(())
@@ -383,16 +385,21 @@ pub struct PackFault {
     pub position: u64,
     /// What is wrong.
     pub what: String,
+    /// Nothing need be wrong: the format is newer than this program.
+    pub newer: bool,
 }
 
 /// Checks every byte of a pack against its checksums, and every entry against its short hash.
 pub fn check(bytes: &[u8], first: u64) -> Result<Checked, PackFault> {
-    let fault = |position, what: &str| PackFault { position, what: what.to_owned() };
+    let fault = |position, what: &str| PackFault { position, what: what.to_owned(), newer: false };
     let trailer_at = bytes.len().saturating_sub(TRAILER_BYTES);
     let trailer = match Trailer::read(&bytes[trailer_at..], bytes.len() as u64) {
         Ok(trailer) if trailer.first == first => trailer,
         Ok(_) => return Err(fault(first, "it is another pack under this name")),
-        Err(Unreadable::Version(found)) => return Err(fault(first, &format!("format version {found} is not known to this program"))),
+        Err(Unreadable::Version(found)) => {
+            let what = format!("format version {found} is not known to this program");
+            return Err(PackFault { position: first, what, newer: true });
+        }
         Err(Unreadable::Damaged(what)) => return Err(fault(whole_frames_end(bytes, first), what)),
     };
     let index_at = trailer.index_offset as usize;
@@ -419,7 +426,7 @@ pub fn check(bytes: &[u8], first: u64) -> Result<Checked, PackFault> {
                     leaves.push(leaf);
                 }
             }
-            Err(what) => return Err(PackFault { position: frame_first + blame(frame_bytes, own_shorts), what }),
+            Err(what) => return Err(fault(frame_first + blame(frame_bytes, own_shorts), &what)),
         }
     }
     if crc32c::crc32c(shorts) != trailer.shorts_crc {

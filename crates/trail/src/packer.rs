@@ -67,7 +67,8 @@ fn pack(core: &Core, wal: &Wal) -> Result<(), TrailError> {
         position: f.position,
         what: format!("the pack just written reads back wrong: {}", f.what),
     })?;
-    if let Some(i) = checked.leaves.iter().zip(&leaves).position(|(a, b)| a != b).or_else(|| (checked.leaves.len() != leaves.len()).then_some(0)) {
+    if checked.leaves != leaves || checked.tags != wal.tags() {
+        let i = checked.leaves.iter().zip(&leaves).position(|(a, b)| a != b).unwrap_or(0);
         let what = format!("{} no longer holds what was written to it", wal.path.display());
         return Err(TrailError::Tampered { position: first + i as u64, what });
     }

@@ -18,7 +18,9 @@ use crate::note::{SigningKey, VerifyingKey};
 use crate::options::Options;
 use crate::queue::Waiting;
 use crate::tags::{Tag, Tagged};
-use crate::{open, tree};
+use crate::tree::{self, WholeTiles};
+use crate::verify::Bundle;
+use crate::open;
 
 /// The place of an entry in the trail, from 0.
 pub type Position = u64;
@@ -225,6 +227,24 @@ impl Trail {
             }
         }
         Ok(bytes.into())
+    }
+
+    /// The entries at `positions` with their proofs under the newest checkpoint, to be given away.
+    pub fn bundle(&self, positions: &[Position]) -> Result<Bundle, TrailError> {
+        let core = &self.0.core;
+        let mut signed = core.checkpoint.read().clone();
+        if positions.iter().any(|p| *p >= signed.size) {
+            signed = core.make_checkpoint()?;
+        }
+        let tiles = WholeTiles::new(&**core, signed.size);
+        let mut bundle = Bundle::new(&core.verifier, &signed.note);
+        for &position in positions {
+            let beyond = || TrailError::OutOfRange { asked: position, size: signed.size };
+            let entry = self.get(position)?.filter(|_| position < signed.size).ok_or_else(beyond)?;
+            let path = tree::inclusion(&tiles, position, signed.size)?;
+            bundle.add(&entry, &Proof { position, size: signed.size, leaf: Hash::leaf(&entry), path });
+        }
+        Ok(bundle.finish())
     }
 
     /// The public key, shown as a C2SP verifier key.

@@ -4,6 +4,11 @@
 //! binary tree: tile level 0 holds leaf hashes, tile level `t` holds the roots of the full tiles
 //! below it.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::cache::Lru;
 use crate::hash::Hash;
 
 /// Hashes in a full tile.
@@ -114,6 +119,40 @@ pub trait Hashes {
 
     /// The hashes `from..to` of tile level `level`; the range never crosses a tile.
     fn hashes(&self, level: u8, from: u64, to: u64) -> Result<Vec<Hash>, Self::Error>;
+}
+
+/// Stored hashes for many proofs of one size: each tile is fetched once.
+pub struct WholeTiles<'a, H: ?Sized> {
+    below: &'a H,
+    size: u64,
+    tiles: Mutex<Lru<(u8, u64), Arc<Vec<Hash>>>>,
+}
+
+impl<'a, H: Hashes + ?Sized> WholeTiles<'a, H> {
+    /// Fetches from `below`, for a tree of `size` leaves.
+    pub fn new(below: &'a H, size: u64) -> Self {
+        Self { below, size, tiles: Mutex::new(Lru::new(256)) }
+    }
+}
+
+impl<H: Hashes + ?Sized> Hashes for WholeTiles<'_, H> {
+    type Error = H::Error;
+
+    fn hashes(&self, level: u8, from: u64, to: u64) -> Result<Vec<Hash>, H::Error> {
+        let index = from / TILE_WIDTH;
+        let start = index * TILE_WIDTH;
+        let kept = self.tiles.lock().get(&(level, index));
+        let tile = match kept {
+            Some(tile) => tile,
+            None => {
+                let end = (start + TILE_WIDTH).min(width(self.size, level));
+                let tile = Arc::new(self.below.hashes(level, start, end)?);
+                self.tiles.lock().put((level, index), tile.clone(), 1);
+                tile
+            }
+        };
+        Ok(tile[(from - start) as usize..(to - start) as usize].to_vec())
+    }
 }
 
 /// The root of the first `size` leaves.

@@ -1,12 +1,17 @@
 //! Checking a trail, or a part of it, with nothing but the public key.
 
-use std::path::Path;
+mod bundle;
+mod folder;
+
 use std::time::SystemTime;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::hash::Hash;
 use crate::note::VerifyingKey;
 use crate::trail::Proof;
+
+pub use bundle::{Bundle, BundleEntry, VerifiedBundle, bundle};
+pub use folder::{folder, folder_on};
 
 pub use crate::proof::{ProofError, verify_consistency as consistency};
 
@@ -36,12 +41,42 @@ pub struct Verified {
 
 /// What was found wrong, and where first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("wrong from position {position} on: {what}")]
+#[error("{kind} from position {position} on: {what}")]
 pub struct Fault {
+    /// Whether something is wrong, or could not be told.
+    pub kind: FaultKind,
     /// The first position that is wrong or can't be vouched for.
     pub position: u64,
     /// What is wrong.
     pub what: String,
+}
+
+/// Whether the answer is no, or there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It is not what was signed.
+    Wrong,
+    /// It could not be read, or is of a newer format.
+    Unreadable,
+}
+
+impl std::fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Wrong => "wrong",
+            Self::Unreadable => "could not be read",
+        })
+    }
+}
+
+impl Fault {
+    fn wrong(position: u64, what: impl Into<String>) -> Self {
+        Self { kind: FaultKind::Wrong, position, what: what.into() }
+    }
+
+    fn unreadable(position: u64, what: impl Into<String>) -> Self {
+        Self { kind: FaultKind::Unreadable, position, what: what.into() }
+    }
 }
 
 /// Checks the signature of a checkpoint.
@@ -55,15 +90,4 @@ pub fn inclusion(entry: &[u8], proof: &Proof, checkpoint: &Checkpoint) -> Result
         return Err(ProofError::OutOfRange);
     }
     crate::proof::verify_inclusion(proof.position, proof.size, &Hash::leaf(entry), &proof.path, &checkpoint.root)
-}
-
-/// Checks a whole trail.
-pub fn folder(
-    dir: &Path,
-    key: &VerifyingKey,
-    progress: &mut dyn FnMut(Progress),
-    known: Option<&Checkpoint>,
-) -> Result<Verified, Fault> {
-    let _ = (dir, key, progress, known);
-    Err(Fault { position: 0, what: "not written yet".into() })
 }

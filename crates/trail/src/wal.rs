@@ -139,6 +139,65 @@ fn whole_frame(bytes: &[u8], offset: usize, first: u64) -> Option<Head> {
     (crc32c::crc32c(&frame[8..]) == head.crc).then_some(head)
 }
 
+/// Which entry of a damaged frame is the first wrong one: `next`, or one after it when its hash tells.
+pub fn blame(bytes: &[u8], offset: usize, next: u64) -> u64 {
+    let number = |at: usize| frame::u32_at(bytes, offset + at).map(|n| n as usize);
+    let (Some(entries), Some(entries_bytes)) = (number(16), number(24)) else { return next };
+    let mut at = offset + HEAD_BYTES;
+    let shorts_at = at.saturating_add(entries_bytes);
+    for i in 0..entries {
+        let Some(short) = bytes.get(shorts_at + 4 * i..shorts_at + 4 * i + 4) else { return next };
+        match frame::entry_at(&bytes[..shorts_at], at) {
+            Some(range) if Hash::leaf(&bytes[range.clone()]).short() == short => at = range.end,
+            _ => return next + i as u64,
+        }
+    }
+    next // every entry is right: the damage is in the head or behind them
+}
+
+/// What a whole WAL file holds.
+pub struct Checked {
+    /// The hashes of its entries.
+    pub leaves: Vec<Hash>,
+    /// How it ended. A damaged or torn frame is named as exactly as its hashes allow.
+    pub ending: Ending,
+    /// The first position that a torn frame made unreadable.
+    pub torn_at: u64,
+}
+
+/// Reads a WAL file held in memory and compares every entry with its short hash; the first position
+/// that does not fit is the error.
+pub fn check(bytes: &[u8], first: u64) -> Result<Checked, u64> {
+    let (frames, ending) = scan(bytes, first);
+    let mut leaves = Vec::new();
+    let mut end = HEADER_BYTES;
+    for Found { offset, head } in frames {
+        let mut at = offset + HEAD_BYTES;
+        let shorts_at = at + head.entries_bytes as usize;
+        for i in 0..head.entries as usize {
+            let position = first + leaves.len() as u64;
+            let range = frame::entry_at(&bytes[..shorts_at], at).ok_or(position)?;
+            let leaf = Hash::leaf(&bytes[range.clone()]);
+            if leaf.short() != bytes[shorts_at + 4 * i..shorts_at + 4 * i + 4] {
+                return Err(position);
+            }
+            leaves.push(leaf);
+            at = range.end;
+        }
+        if at != shorts_at {
+            return Err(first + leaves.len() as u64);
+        }
+        end = offset + head.frame_bytes() as usize;
+    }
+    let next = first + leaves.len() as u64;
+    let torn_at = if bytes.len() >= end { blame(bytes, end, next) } else { next };
+    let ending = match ending {
+        Ending::Damaged { what, .. } => Ending::Damaged { position: torn_at, what },
+        other => other,
+    };
+    Ok(Checked { leaves, ending, torn_at })
+}
+
 /// The first bytes of the segment that begins at `first`.
 pub fn header(first: u64) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
@@ -205,9 +264,18 @@ impl Wal {
         Ok(Recovered { wal: Self { first, path, file, state: RwLock::new(state) }, ending })
     }
 
-    /// Cuts what stands after the last whole frame.
-    pub fn cut(&self) -> io::Result<()> {
-        self.file.set_len(self.state.read().end)?;
+    /// Cuts what stands after the last whole frame, and writes again the frames from position `from`
+    /// on. After a sync that failed they may be readable and yet never have reached the disk.
+    pub fn settle(&self, from: u64) -> io::Result<()> {
+        let (end, begin) = {
+            let state = self.state.read();
+            let unsure = state.frames.iter().rev().take_while(|f| self.first + u64::from(f.before) >= from).last();
+            (state.end, unsure.map_or(state.end, |f| u64::from(f.offset)))
+        };
+        let mut bytes = vec![0; (end - begin) as usize];
+        disk::read_exact_at(&*self.file, &mut bytes, begin)?;
+        self.file.set_len(end)?;
+        self.file.write_at(&bytes, begin)?;
         self.file.sync()
     }
 

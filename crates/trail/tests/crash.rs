@@ -1,0 +1,202 @@
+//! Crashes and faults at moments drawn from a seed: what was answered is there, once, in order.
+//! `BELFRY_SEEDS=from..to` runs other seeds.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use trail::disk::faulty::{Fault, FaultyDisk};
+use trail::{AppendError, Batch, Options, SigningKey, Tag, Trail, TrailError, verify};
+
+const DIR: &str = "/t";
+
+fn key() -> SigningKey {
+    SigningKey::from_seed(&[3; 32])
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+fn options(disk: &FaultyDisk) -> Options {
+    Options {
+        disk: Arc::new(disk.clone()),
+        segment_entries_max: 40,
+        frame_entries_max: 8,
+        commit_bytes_max: 2_000,
+        checkpoint_interval: Duration::from_micros(300),
+        recent_bytes_max: 3_000,
+        cache_bytes_max: 3_000,
+        ..Options::default()
+    }
+}
+
+/// What a batch sent, and what was answered.
+struct Sent {
+    number: u64,
+    count: u64,
+    answer: Arc<Mutex<Option<Result<u64, String>>>>,
+}
+
+fn entry(batch: u64, i: u64) -> Bytes {
+    Bytes::from(format!("{batch}/{i}/{}", "x".repeat((batch * 7 + i) as usize % 90)))
+}
+
+fn read_all(trail: &Trail, from: u64) -> Vec<Bytes> {
+    let mut entries = Vec::new();
+    loop {
+        let next = trail.read(from + entries.len() as u64, 100, 10_000).unwrap();
+        if next.is_empty() {
+            return entries;
+        }
+        entries.extend(next.into_iter().map(|(_, entry)| entry));
+    }
+}
+
+/// Every answered batch stands where the answer said, whole; every other one is there once or not at
+/// all; all of them in the order they were sent.
+fn check(seed: u64, trail: &Trail, base: u64, sent: &[Sent]) {
+    let entries = read_all(trail, base);
+    assert_eq!(base + entries.len() as u64, trail.size(), "seed {seed}");
+    let mut at = 0_usize;
+    for one in sent {
+        let expected: Vec<Bytes> = (0..one.count).map(|i| entry(one.number, i)).collect();
+        let there = entries.get(at..at + expected.len()) == Some(&expected[..]);
+        match &*one.answer.lock().unwrap() {
+            Some(Ok(first)) => {
+                assert_eq!(*first, base + at as u64, "seed {seed}: batch {} stands elsewhere", one.number);
+                assert!(there, "seed {seed}: batch {} was answered and is gone", one.number);
+            }
+            Some(Err(_)) | None => {}
+        }
+        if there {
+            at += expected.len();
+        }
+        let tagged = trail.find_tag(&tag(one.number).key);
+        assert_eq!(tagged.is_some(), there, "seed {seed}: the tag of batch {} and its entries part", one.number);
+    }
+    assert_eq!(at, entries.len(), "seed {seed}: there are entries that nobody sent, or twice");
+}
+
+fn tag(number: u64) -> Tag {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&number.to_be_bytes());
+    Tag { key, body: [1; 16] }
+}
+
+fn open(disk: &FaultyDisk) -> Result<Trail, TrailError> {
+    Trail::open(Path::new(DIR), key(), options(disk)).map(|(trail, _)| trail)
+}
+
+fn run(seed: u64, disk: &FaultyDisk, base: u64) {
+    let mut random = Random(seed);
+    let verifier = key().verifier("sim/a").unwrap();
+    let mut sent: Vec<Sent> = Vec::new();
+    let mut signed = (0, None);
+    for round in 0..4 {
+        // A fault may strike while it opens; the next try works.
+        if random.below(3) == 0 {
+            let fault = if random.below(2) == 0 { Fault::NotDone } else { Fault::DoneButFailed };
+            disk.fail_after(random.below(40), fault);
+            drop(open(disk));
+            disk.heal();
+        }
+        let trail = open(disk).unwrap_or_else(|e| panic!("seed {seed}, round {round}: {e}"));
+        check(seed, &trail, base, &sent);
+        let checkpoint = trail.checkpoint();
+        let (size, root) = signed;
+        assert!(trail.size() >= size, "seed {seed}: shorter than what was signed");
+        if let Some(root) = root {
+            let proof = trail.consistency(size, trail.size()).unwrap();
+            verify::consistency(size, trail.size(), &proof, &root, &trail.root(trail.size()).unwrap()).unwrap();
+        }
+        assert!(checkpoint.size <= trail.size());
+
+        let ending = random.below(4);
+        if ending == 0 {
+            let fault = if random.below(2) == 0 { Fault::NotDone } else { Fault::DoneButFailed };
+            disk.fail_after(random.below(150), fault);
+        }
+        for _ in 0..random.below(60) {
+            let (number, count) = (sent.len() as u64 + base, 1 + random.below(12));
+            let answer = Arc::new(Mutex::new(None));
+            let batch = Batch { entries: (0..count).map(|i| entry(number, i)).collect(), tag: Some(tag(number)) };
+            let told = answer.clone();
+            let done = Box::new(move |result: Result<trail::Appended, AppendError>| {
+                *told.lock().unwrap() = Some(result.map(|a| a.first).map_err(|e| e.to_string()));
+            });
+            match trail.append(batch, done) {
+                Ok(()) => sent.push(Sent { number, count, answer }),
+                Err(_) => break,
+            }
+            if random.below(4) == 0 {
+                std::thread::sleep(Duration::from_micros(random.below(400)));
+            }
+        }
+        match ending {
+            0 | 1 => disk.crash(),
+            2 => {
+                std::thread::sleep(Duration::from_millis(random.below(4)));
+                disk.crash();
+            }
+            _ => trail.close(),
+        }
+        let newest = trail.checkpoint();
+        signed = (newest.size, Some(newest.root));
+        drop(trail);
+        disk.restart();
+    }
+    let trail = open(disk).unwrap_or_else(|e| panic!("seed {seed}, at the end: {e}"));
+    check(seed, &trail, base, &sent);
+    let sealed = trail.seal().unwrap();
+    trail.close();
+    drop(trail);
+    let verified = verify::folder_on(disk, Path::new(DIR), &verifier, &mut |_| (), Some(&sealed))
+        .unwrap_or_else(|fault| panic!("seed {seed}: {fault}"));
+    assert_eq!((verified.size, verified.beyond), (sealed.size, 0), "seed {seed}");
+}
+
+fn seeds(default: std::ops::Range<u64>) -> std::ops::Range<u64> {
+    let Ok(wanted) = std::env::var("BELFRY_SEEDS") else { return default };
+    let (from, to) = wanted.split_once("..").expect("BELFRY_SEEDS is from..to");
+    from.parse().unwrap()..to.parse().unwrap()
+}
+
+#[test]
+fn what_was_answered_survives_every_crash_and_fault() {
+    let seeds = seeds(0..300);
+    println!("seeds {seeds:?}");
+    for seed in seeds {
+        let disk = FaultyDisk::new(seed);
+        Trail::create_on(&disk, Path::new(DIR), "sim/a", &key()).unwrap();
+        run(seed, &disk, 0);
+    }
+}
+
+/// The same where a tile of level 1 fills while things go wrong.
+#[test]
+fn tiles_survive_too() {
+    const BASE: u64 = 65_500;
+    let prepared = FaultyDisk::new(0);
+    Trail::create_on(&prepared, Path::new(DIR), "sim/a", &key()).unwrap();
+    let large = Options { segment_entries_max: 5_000, ..options(&prepared) };
+    let (trail, _) = Trail::open(&PathBuf::from(DIR), key(), large).unwrap();
+    for from in (0..BASE).step_by(100) {
+        let entries = (from..from + 100).map(|i| Bytes::from(i.to_string())).collect();
+        while let Err(AppendError::Busy { .. }) = trail.append_wait(Batch { entries, tag: None }) {
+            panic!("the queue holds so little");
+        }
+    }
+    drop(trail);
+    let seeds = seeds(1_000..1_040);
+    println!("seeds {seeds:?}");
+    for seed in seeds {
+        run(seed, &prepared.copy(seed), BASE);
+    }
+}
