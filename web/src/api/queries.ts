@@ -156,9 +156,9 @@ export const sources = queryOptions({ queryKey: ['sources'], queryFn: () => get<
 export const setAside = (source: string | undefined, state: string) =>
   infiniteQueryOptions({
     queryKey: ['set-aside', source, state],
-    queryFn: ({ pageParam, signal }) => get<T.Page<T.SetAside>>('/set-aside', { source, state, cursor: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) => get<T.SetAsidePage>('/set-aside', { source, state, cursor: pageParam }, signal),
     initialPageParam: '',
-    getNextPageParam: (last: T.Page<T.SetAside>) => last.next ?? undefined,
+    getNextPageParam: (last: T.SetAsidePage) => last.next ?? undefined,
   })
 
 export const mappings = queryOptions({ queryKey: ['mappings'], queryFn: () => get<T.Page<T.Mapping>>('/mappings') })

@@ -9,11 +9,11 @@ export interface Page<T> {
 // Access
 
 export interface Me {
-  user: { id: string; name: string; full_name: string | null; email: string | null; role: Role }
+  user: { id: string; name: string; full_name: string; email: string; role: Role }
   privileges: string[]
   organization: string
   version: string
-  public_url: string | null
+  public_url: string
 }
 
 export type Role = 'administrator' | 'auditor' | 'member'
@@ -21,8 +21,8 @@ export type Role = 'administrator' | 'auditor' | 'member'
 export interface User {
   id: string
   name: string
-  full_name: string | null
-  email: string | null
+  full_name: string
+  email: string
   role: Role
   disabled: boolean
   created_at: string
@@ -54,34 +54,45 @@ export interface Hits extends Page<Hit> {
   total?: number | null
   took_ms: number
   indexed_to: number
+  size: number
+  /** The time for one search was up before everything was read. */
+  partial?: boolean
 }
 
 export interface EventDetail extends Hit {
   title: string
   severity_name: string
   leaf_hash: string
-  mapping: string | null
 }
 
 export type Proof = ProofBundle
 
 export interface Related {
-  groups: Array<{ by: string; value: string; items: Hit[]; total: number }>
+  groups: RelatedGroup[]
+}
+
+export interface RelatedGroup {
+  by: string
+  value: string
+  filter: string
+  items: Hit[]
+  total: number | null
 }
 
 export interface EventNotifications {
   deliveries: Delivery[]
-  decisions: Array<{ rule_id: string; rule_name: string; verdict: string; why: string | null }>
+  decisions: Array<{ rule_id: string; rule_name: string; verdict: string; why: string; at: string }>
 }
 
 export interface Summary {
   rows: SummaryRow[]
   buckets: Bucket[]
   total: number
+  span: string | null
+  partial?: boolean
 }
 
 export interface SummaryRow {
-  key: string
   keys: Record<string, string>
   count: number
   first: string | null
@@ -114,7 +125,7 @@ export interface FilterFault {
   offset: number
   length: number
   message: string
-  suggestion: string | null
+  suggestion?: string | null
 }
 
 export interface EventType {
@@ -123,6 +134,7 @@ export interface EventType {
   severity: string
   title: string
   message: string
+  raised_by: string
 }
 
 export interface SavedFilter {
@@ -130,16 +142,24 @@ export interface SavedFilter {
   name: string
   filter: string
   shared: boolean
-  owner?: string | null
+  by: string
+  created_at: string
 }
 
 // Trail
+
+export interface Checkpoint {
+  size: number
+  root: string
+  note: string
+  at: string
+}
 
 export interface Trail {
   organization: string
   origin: string
   size: number
-  checkpoint: { size: number; root: string; note: string; at: string }
+  checkpoint: Checkpoint
   vkey: string
   self_check: { state: 'ok' | 'running' | 'failed' | 'never'; at: string | null; size: number; position?: number | null; what?: string | null }
   indexed_to: number
@@ -167,7 +187,7 @@ export interface Rule extends RuleBody {
   id: string
   created_at: string
   updated_at: string
-  updated_by: string | null
+  updated_by: string
   last_fired_at: string | null
   sent_30d: number
   held_30d: number
@@ -177,7 +197,7 @@ export interface RulePreview {
   matched: number
   sent: number
   held: number
-  scanned_to?: number | null
+  scanned_to?: string | null
   timeline: Array<{ from: string; sent: number; held: number }>
   first: PreviewMessage[]
   truncated: boolean
@@ -189,9 +209,11 @@ export interface PreviewMessage {
   subject: string
   text: string
   held_before: number
-  email_html?: string | null
-  slack?: unknown
-  teams?: unknown
+  email_html: string
+  email_text: string
+  slack: unknown
+  teams: unknown
+  webhook: unknown
 }
 
 export type ChannelKind = 'email' | 'slack' | 'teams' | 'webhook' | 'inbox'
@@ -207,28 +229,33 @@ export interface Channel extends ChannelBody {
   id: string
   last_ok_at: string | null
   last_error: string | null
+  last_error_at: string | null
+  used_by: string[]
+  created_at: string
+  updated_at: string
 }
 
 export interface ChannelTest {
   state: string
-  attempt: Attempt | null
+  attempt: Attempt
+  note: string | null
 }
 
 export interface Attempt {
   at: string
   duration_ms: number
-  outcome: string
+  outcome: 'ok' | 'temporary' | 'permanent'
   status: number | null
-  answer: string | null
-  request?: unknown
+  answer: string
+  request: string
 }
 
 export type DeliveryState = 'waiting' | 'sending' | 'delivered' | 'failed'
 
 export interface Delivery {
   id: string
-  rule_id: string
-  rule_name: string
+  rule_id: string | null
+  rule_name: string | null
   channel_id: string
   channel_name: string
   kind: ChannelKind
@@ -238,12 +265,13 @@ export interface Delivery {
   next_try_at: string | null
   created_at: string
   subject: string
-  position: number
+  position: number | null
   held_before: number
   last_answer: string | null
 }
 
 export interface DeliveryDetail extends Omit<Delivery, 'attempts'> {
+  text: string
   attempts: Attempt[]
 }
 
@@ -252,8 +280,9 @@ export interface InboxItem {
   at: string
   subject: string
   text: string
-  severity: number | string
-  position: number
+  severity: number
+  severity_name: string
+  position: number | null
   read_at: string | null
   acknowledged_at: string | null
   acknowledged_by: string | null
@@ -287,18 +316,20 @@ export interface DefinitionBody {
   title: string
   description: string
   filter: string
-  columns: string[]
+  group?: string
+  columns: Column[]
   order?: string
   range?: string
 }
 
 export interface ReportPreview {
   columns: Column[]
-  rows: string[][]
+  rows: unknown[][]
+  positions: number[]
   total: number
 }
 
-export type Format = 'csv' | 'json' | 'pdf'
+export type Format = 'csv' | 'json' | 'pdf' | 'bundle'
 
 export interface Run {
   id: string
@@ -315,10 +346,16 @@ export interface Run {
   to: string | null
   first_position: number | null
   last_position: number | null
-  checkpoint: string | null
+  checkpoint: Checkpoint | null
+  ended_at: string | null
   size_bytes: number | null
+  sha256: string | null
   download: string | null
-  error?: string | null
+  certificate: string | null
+  expires_at: string | null
+  error: string | null
+  emailed_to: string[]
+  email_error: string | null
 }
 
 // Sources
@@ -327,15 +364,14 @@ export interface Source {
   name: string
   title: string
   mapping: string
-  mapping_version: string | null
-  kind: string
+  mapping_version: number | null
   builtin: boolean
   enabled: boolean
+  first_seen_at: string | null
   last_seen_at: string | null
   events_total: number
   rate_per_minute: number
   set_aside: number
-  rejected_24h: number
 }
 
 export interface SetAside {
@@ -343,23 +379,41 @@ export interface SetAside {
   source: string
   received_at: string
   peer: string | null
+  code: string
   reason: string
-  code: string | null
   field: string | null
   record: string
-  record_base64?: string | null
-  state: 'open' | 'replayed' | 'discarded'
+  record_base64?: string
+  state: string
+  settled_at: string | null
+  settled_by: string | null
+  settled_why: string | null
+}
+
+export interface SetAsideGroup {
+  source: string
+  code: string
+  reason: string
+  records: number
+  last_at: string
+}
+
+export interface SetAsidePage extends Page<SetAside> {
+  groups: SetAsideGroup[]
 }
 
 export interface Mapping {
   name: string
-  version: string | null
+  version: number
+  hash: string
   description: string
   builtin: boolean
-  program: string
+  program?: string
+  updated_at: string | null
+  updated_by: string | null
 }
 
 export interface MappingTest {
-  results: Array<{ ok: boolean; event?: EventRecord | null; error?: string | null }>
+  results: Array<{ ok: boolean; events: EventRecord[]; skipped?: string; error?: string }>
   compile_errors: Array<{ line: number; column: number; message: string }>
 }

@@ -69,7 +69,7 @@ export function KqlBar({ value, onApply, within, label = 'Filter', placeholder =
     onApply(text.trim())
   }
   const mend = (f: FilterFault): void => {
-    if (f.suggestion === null) return
+    if (!f.suggestion) return
     const next = text.slice(0, f.offset) + f.suggestion + text.slice(f.offset + f.length)
     setText(next)
     onApply(next)

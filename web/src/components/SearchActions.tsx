@@ -7,7 +7,7 @@ import { useState } from 'react'
 import { post, remove } from '@/api/call'
 import type { Question } from '@/api/queries'
 import * as ask from '@/api/queries'
-import type { Format, Run } from '@/api/types'
+import type { Column, Format, Run } from '@/api/types'
 import { done, failed } from '@/ui/toast'
 import { useMay } from './session'
 
@@ -95,7 +95,7 @@ function SaveFilter({ filter, close }: { filter: string; close: () => void }) {
 const EXPORT_REPORT = 'audit-tracking'
 
 /** Exports what was found, as a run of a report: it has a certificate and can be cancelled. */
-export function ExportMenu({ question, columns }: { question: Question; columns: string[] }) {
+export function ExportMenu({ question, columns }: { question: Question; columns: Column[] }) {
   const navigate = useNavigate()
   const may = useMay()
   const start = async (format: Format): Promise<void> => {

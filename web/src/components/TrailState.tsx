@@ -45,7 +45,7 @@ export function TrailLine() {
   const state = stateOf(data)
   return (
     <Link to="/trail" className={classes.line}>
-      <span className="narrow-only">
+      <span className={`narrow-only ${classes.state}`}>
         <StateDot tone={state.tone}>{state.words}</StateDot>
       </span>
       <span title={utc(data.checkpoint.at)} className="wide-only">

@@ -19,6 +19,7 @@ import { count } from '@/lib/format'
 import { exclude, include } from '@/lib/kql'
 import { rangeLabel, widthLabel } from '@/lib/range'
 import { at, textAt } from '@/lib/record'
+import { duration } from '@/lib/time'
 import { DataTable, TwoLines } from '@/ui/DataTable'
 import { Empty } from '@/ui/Empty'
 import { Failure } from '@/ui/Failure'
@@ -124,7 +125,7 @@ export function Events() {
                 available={[...new Set([...STANDARD_COLUMNS, ...(known.data ?? []).map((f) => f.name)])].map((id) => ({ id, title: columnTitle(id, (f) => known.data?.find((k) => k.name === f)?.title) }))}
               />
               <SavedFilters filter={filter} onFilter={setFilter} />
-              <ExportMenu question={question} columns={exported(columnIds)} />
+              <ExportMenu question={question} columns={exported(columnIds).map((field) => ({ field, title: columnTitle(field, (f) => known.data?.find((k) => k.name === f)?.title) }))} />
               <MakeRule filter={filter} />
             </span>
           </div>
@@ -202,7 +203,7 @@ function Found({ total, shown, more, tookMs }: { total: number | null; shown: nu
   return (
     <>
       <strong>{total !== null ? count(Math.max(total, shown)) : more ? `${count(shown)}+` : count(shown)}</strong> {total === 1 ? 'event' : 'events'}
-      {tookMs !== undefined && <span className="dim"> · {tookMs} ms</span>}
+      {tookMs !== undefined && <span className="dim"> · {duration(tookMs)}</span>}
     </>
   )
 }

@@ -47,7 +47,8 @@ export function Overview() {
       <Numbers />
       <OverTime asked={asked} />
       <div className={classes.columns}>
-        <Actors />
+        <Top field="user.name" title="Top actors" none="Nobody did anything in these seven days." />
+        <Top field="host.name" title="Top targets" none="No host was named in these seven days." />
         <Sources />
         <OpenNotifications />
         <Latest />
@@ -63,7 +64,7 @@ function Numbers() {
   const failedDeliveries = useInfiniteQuery({ ...ask.deliveries({ state: 'failed' }), enabled: may('deliveries:read') })
   const sources = useQuery({ ...ask.sources, enabled: may('sources:read') })
   const open = unread.data?.pages.flatMap((p) => p.items).filter((i) => !i.acknowledged_at) ?? []
-  const high = open.filter((i) => isHigh(i.severity))
+  const high = open.filter((i) => i.severity > 60)
   const silent = (sources.data?.items ?? []).filter((s) => sourceState(s).tone === 'warn')
   const aside = (sources.data?.items ?? []).reduce((n, s) => n + s.set_aside, 0)
   const failedAll = failedDeliveries.data?.pages.flatMap((p) => p.items) ?? []
@@ -75,10 +76,6 @@ function Numbers() {
       <Number to="/sources" search={{ tab: 'set-aside' }} title="Records set aside" value={aside} pending={sources.isPending} tone={aside > 0 ? 'warn' : 'ok'} note={aside > 0 ? 'mend the mapping and replay' : 'everything was understood'} />
     </div>
   )
-}
-
-function isHigh(severity: number | string): boolean {
-  return typeof severity === 'number' ? severity > 60 : severity === 'high' || severity === 'critical'
 }
 
 function Number(props: { to: string; search?: Record<string, string>; title: string; value: number; more?: boolean; pending: boolean; tone: 'ok' | 'warn' | 'bad'; note: string }) {
@@ -127,20 +124,21 @@ function OverTime({ asked }: { asked: ReturnType<typeof useQuestion> }) {
   )
 }
 
-function Actors() {
+/** The most frequent values of a field in the last seven days, and their change against the week before. */
+function Top({ field, title, none }: { field: string; title: string; none: string }) {
   const now = useNow(300_000)
   const to = new Date(now - (now % 60_000))
   const week = new Date(to.getTime() - 7 * DAY).toISOString()
   const before = new Date(to.getTime() - 14 * DAY).toISOString()
-  const current = useQuery({ ...ask.summary({ filter: '', from: week, to: to.toISOString() }, 'user.name', 'week', 8), placeholderData: keepPreviousData })
-  const earlier = useQuery({ ...ask.summary({ filter: '', from: before, to: week }, 'user.name', 'week', 100), placeholderData: keepPreviousData })
+  const current = useQuery({ ...ask.summary({ filter: '', from: week, to: to.toISOString() }, field, 'week', 8), placeholderData: keepPreviousData })
+  const earlier = useQuery({ ...ask.summary({ filter: '', from: before, to: week }, field, 'week', 100), placeholderData: keepPreviousData })
   const rows = (current.data?.rows ?? []).filter((r) => keyOf(r) !== '').slice(0, 8)
   const most = Math.max(1, ...rows.map((r) => r.count))
   return (
-    <Panel title="Top actors" aside="7 days, against the week before">
+    <Panel title={title} aside="7 days, against the week before">
       {current.error && <Failure of={current.error} />}
       {current.isPending && <Lines />}
-      {current.data && rows.length === 0 && <p className="dim">Nobody did anything in these seven days.</p>}
+      {current.data && rows.length === 0 && <p className="dim">{none}</p>}
       <ul className={classes.list}>
         {rows.map((r) => {
           const name = keyOf(r)
@@ -148,7 +146,7 @@ function Actors() {
           const moved = change(r.count, was)
           return (
             <li key={name}>
-              <Link to="/events" search={{ filter: `user.name: ${literal(name)}`, from: 'now-7d', to: 'now' } as never} className={classes.actor}>
+              <Link to="/events" search={{ filter: `${field}: ${literal(name)}`, from: 'now-7d', to: 'now' } as never} className={classes.actor}>
                 <i style={{ width: `${(r.count / most) * 100}%` }} aria-hidden="true" />
                 <span className="grow clip">{name}</span>
                 <span>{count(r.count)}</span>
@@ -165,7 +163,7 @@ function Actors() {
 }
 
 function keyOf(row: SummaryRow): string {
-  return row.key ?? Object.values(row.keys)[0] ?? ''
+  return Object.values(row.keys)[0] ?? ''
 }
 
 function Sources() {

@@ -133,7 +133,7 @@ export function Histogram({ bars, width: barMs, from, to, height = 112, onZoom, 
 /** The next number that reads well on an axis. */
 export function nice(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value))
-  const step = [1, 2, 4, 5, 10].find((s) => s * power >= value) ?? 10
+  const step = [1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10].find((s) => s * power >= value) ?? 10
   return Math.max(2, step * power)
 }
 

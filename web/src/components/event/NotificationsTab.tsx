@@ -31,7 +31,7 @@ export function NotificationsTab({ position }: { position: number }) {
             <DeliveryMark state={d.state} />
           </div>
           <div className="dim small">
-            {d.rule_name} → {d.channel_name} → {d.recipient} · <Time at={d.created_at} /> · {plural(d.attempts, 'attempt')}
+            {d.rule_name ?? 'sent by hand'} → {d.channel_name} → {d.recipient} · <Time at={d.created_at} /> · {plural(d.attempts, 'attempt')}
             {d.last_answer ? ` · ${d.last_answer}` : ''}
           </div>
         </Link>

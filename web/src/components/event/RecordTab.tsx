@@ -11,7 +11,7 @@ import classes from './tabs.module.css'
 export function RecordTab({ detail }: { detail: EventDetail }) {
   const original = textAt(detail.event, 'event.original')
   const [view, setView] = useState(original === '' ? 'event' : 'original')
-  const mapping = detail.mapping?.split('@') ?? []
+  const mapping = textAt(detail.event, 'event.mapping').split('@')
   const pretty = indent(original)
   const text = view === 'event' ? JSON.stringify(detail.event, null, 2) : view === 'pretty' ? pretty : original
   return (

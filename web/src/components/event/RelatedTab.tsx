@@ -3,9 +3,8 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import * as ask from '@/api/queries'
-import type { Hit } from '@/api/types'
+import type { Hit, RelatedGroup } from '@/api/types'
 import { plural } from '@/lib/format'
-import { literal } from '@/lib/kql'
 import { at, textAt } from '@/lib/record'
 import { DAY, MINUTE, utc } from '@/lib/time'
 import { Empty } from '@/ui/Empty'
@@ -38,25 +37,24 @@ export function RelatedTab({ hit, onOpen }: { hit: Hit; onOpen: (position: numbe
       {isPending && <Skeleton height={120} />}
       {data?.groups.length === 0 && <Empty title="Nothing else belongs to it" />}
       {data?.groups.map((g) => (
-        <Group key={`${g.by}${g.value}`} group={g} hit={hit} onOpen={onOpen} fields={WAYS.find((w) => w.by === g.by)?.fields ?? []} />
+        <Group key={`${g.by}${g.value}`} group={g} hit={hit} onOpen={onOpen} />
       ))}
     </div>
   )
 }
 
-function Group({ group, hit, onOpen, fields }: { group: { by: string; value: string; items: Hit[]; total: number }; hit: Hit; onOpen: (position: number) => void; fields: readonly string[] }) {
+function Group({ group, hit, onOpen }: { group: RelatedGroup; hit: Hit; onOpen: (position: number) => void }) {
   const titles = useTitles()
   const items = [...group.items].sort((a, b) => b.position - a.position)
-  const field = fields.find((f) => textAt(hit.event, f) === group.value) ?? fields[0] ?? 'user.name'
   const times = items.map((i) => Date.parse(textAt(i.event, '@timestamp'))).filter((t) => !Number.isNaN(t))
   const around = Date.parse(textAt(hit.event, '@timestamp'))
   return (
     <section>
       <div className="row between">
         <span>
-          <strong>{group.value}</strong> <span className="dim">· {plural(group.total, 'event')}</span>
+          <strong>{group.value}</strong> <span className="dim">· {plural(group.total ?? group.items.length, 'event')}</span>
         </span>
-        <Link to="/events" search={{ filter: `${field}: ${literal(group.value)}`, from: new Date(around - DAY).toISOString(), to: new Date(Math.min(around + DAY, Date.now() + MINUTE)).toISOString() } as never}>
+        <Link to="/events" search={{ filter: group.filter, from: new Date(around - DAY).toISOString(), to: new Date(Math.min(around + DAY, Date.now() + MINUTE)).toISOString() } as never}>
           see all
         </Link>
       </div>
