@@ -119,11 +119,11 @@ pub fn suggest(name: &str) -> Option<&'static str> {
 }
 
 /// The field that was probably meant by a name that looks like a slip of the pen: one letter off a
-/// name of the set (two, for long ones), in the same group, and not a name of ECS itself. Any other
-/// name may be a field of some event.
+/// name of the set (two, for long ones), in the same group. Any other name may be a field of some event; no
+/// name of ECS is taken for a slip.
 pub fn misspelt(name: &str) -> Option<&'static str> {
     let (group, last) = name.rsplit_once('.')?;
-    if name.contains('*') || find(name).is_some() || alias(name).is_some() || ECS.contains(&name) || last.len() < 3 {
+    if name.contains('*') || find(name).is_some() || alias(name).is_some() || last.len() < 3 {
         return None;
     }
     let near = |field: &&Field| {
@@ -134,5 +134,54 @@ pub fn misspelt(name: &str) -> Option<&'static str> {
     FIELDS.iter().find(near).map(|field| field.name)
 }
 
-/// Names of ECS that are near to one of the set, and mean something else.
-const ECS: &[&str] = &[];
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_found_by_its_name() {
+        for field in FIELDS {
+            assert_eq!(find(field.name), Some(field));
+            assert_eq!(misspelt(field.name), None);
+            assert_eq!(suggest(field.name), None);
+        }
+        assert_eq!(find("user.nme"), None);
+        assert_eq!(alias("event.type"), Some("event.action"));
+    }
+
+    #[test]
+    fn slips_of_the_pen_are_told_from_other_fields() {
+        let check = |name: &str, expected: Option<&str>| assert_eq!(misspelt(name), expected, "{name}");
+        check("user.nme", Some("user.name"));
+        check("user.naem", Some("user.name"));
+        check("event.outcom", Some("event.outcome"));
+        check("event.sevrity", Some("event.severity"));
+        check("user.target.nam", Some("user.target.name"));
+        check("user.group", None);
+        check("user.ip", None);
+        check("labels.nme", None);
+        check("native.user", None);
+        check("user.na*", None);
+        check("nme", None);
+        assert_eq!(suggest("usr.name"), Some("user.name"));
+        assert_eq!(suggest("mesage"), Some("message"));
+        assert_eq!(suggest("somewhere.else"), None);
+    }
+
+    #[test]
+    fn names_of_ecs_are_never_slips_of_the_pen() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/samples/ecs-fields.csv");
+        let Ok(text) = std::fs::read(path) else {
+            eprintln!("skipped: the list of ECS fields is not beside the project ({path})");
+            return;
+        };
+        let mut count = 0;
+        for row in csv::Reader::from_reader(text.as_slice()).records() {
+            let row = row.expect("a row");
+            let name = row.get(3).expect("a name");
+            assert_eq!(misspelt(name), None, "{name}");
+            count += 1;
+        }
+        assert!(count > 1_000, "{count}");
+    }
+}

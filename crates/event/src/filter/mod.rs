@@ -302,3 +302,6 @@ impl<'de> serde::Deserialize<'de> for Filter {
         parse(&text).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

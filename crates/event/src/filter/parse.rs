@@ -265,6 +265,7 @@ impl Parser<'_> {
         let raw = self.reader.slice(start, end);
         match self.reader.peek() {
             Some(':' | '<' | '>') => Wrong::new(start, end, "the name of a field is missing before this"),
+            Some('(') => Wrong::new(start, start + 1, "and or or is missing before this").suggest("and ("),
             Some('{' | '}') => Wrong::new(start, end, "{ and } have no meaning here, to look for them use quotes"),
             _ => Wrong::new(start, end, "and or or is missing before this").suggest(format!("and {raw}")),
         }
