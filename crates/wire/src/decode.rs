@@ -284,9 +284,9 @@ mod tests {
         );
         check(r#"{"time":1767323045,"event":"login"}"#, &[Json], serde_json::json!({"native": {"event": "login", "time": 1767323045}}));
         check(
-            r#"{"source":"s","event":"<13>Jun 30 11:00:00 h sshd[1]: hello"}"#,
+            r#"{"source":"s","event":"<13>Jun 30 11:07:31 h sshd[1]: hello"}"#,
             &[Json, Syslog],
-            serde_json::json!({"decoder": "syslog", "native": {"message": "hello"}, "time": "2026-06-30T11:00:00Z"}),
+            serde_json::json!({"decoder": "syslog", "native": {"message": "hello"}, "time": "2026-06-30T11:07:31Z"}),
         );
         check("<13>Jun 30 11:00:00 h CEF:0|V|P|1|7|n|3|src=1.2.3.4", &[Json, Cef], serde_json::json!({"decoder": "cef"}));
         check("plain", &[Json, Kv, Text], serde_json::json!({"decoder": "text", "native": {"message": "plain"}}));

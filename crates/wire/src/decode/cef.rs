@@ -17,6 +17,7 @@ pub struct Cef<'a> {
 
 const HEADER_NAMES: [&str; 7] =
     ["cefVersion", "deviceVendor", "deviceProduct", "deviceVersion", "deviceEventClassId", "name", "severity"];
+const KEY_BYTES_MAX: usize = 128;
 /// How far into a line a record may start, behind what relays put in front.
 const START_MAX: usize = 256;
 
@@ -106,12 +107,13 @@ fn end_of_value(text: &str) -> usize {
     while let Some(found) = text.get(from..).and_then(|t| t.find('=')) {
         let equals = from + found;
         let escapes = bytes.iter().take(equals).rev().take_while(|b| **b == b'\\').count();
+        // A key is short: looking back further would make a long line cost its square.
+        let length = bytes.iter().take(equals).rev().take(KEY_BYTES_MAX + 1).position(|b| matches!(b, b' ' | b'\t'));
         if escapes % 2 == 0
-            && let Some(before) = text.get(..equals)
-            && let Some(space) = before.rfind([' ', '\t'])
-            && before.get(space + 1..).is_some_and(is_key)
+            && let Some(length) = length
+            && text.get(equals - length..equals).is_some_and(is_key)
         {
-            return space;
+            return equals - length - 1;
         }
         from = equals + 1;
     }
@@ -120,7 +122,7 @@ fn end_of_value(text: &str) -> usize {
 
 fn is_key(key: &str) -> bool {
     !key.is_empty()
-        && key.len() <= 128
+        && key.len() <= KEY_BYTES_MAX
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'[' | b']' | b':'))
 }
 

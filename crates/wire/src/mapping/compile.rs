@@ -10,7 +10,7 @@ use vrl::path::{OwnedTargetPath, parse_value_path};
 use vrl::value::Kind;
 use vrl::value::kind::Collection;
 
-use super::{DEADLINE, Mapping, functions};
+use super::{Mapping, functions};
 use crate::decode::Decoder;
 
 /// The longest program.
@@ -61,7 +61,6 @@ impl Mapping {
             apps: head.apps,
             program: compiled.program,
             warnings: compiled.warnings.into_iter().take(ERRORS_MAX).map(|d| describe(&d, program)).collect(),
-            deadline: DEADLINE,
             // Programs reckon in UTC, wherever the server stands.
             zone: TimeZone::parse("UTC").unwrap_or_default(),
         })

@@ -29,6 +29,8 @@ pub struct Framer {
     start: usize,
     bytes_max: usize,
     skip: Skip,
+    /// Bytes of a line that waits for its end, in which there is none.
+    searched: usize,
 }
 
 /// What is left of a message that was too long.
@@ -40,7 +42,7 @@ enum Skip {
 }
 
 /// Announced lengths beyond this are no lengths.
-const COUNT_MAX: usize = 16 << 20;
+const COUNT_MAX: usize = 4 << 20;
 const COUNT_DIGITS_MAX: usize = 9;
 
 enum Start {
@@ -53,13 +55,14 @@ enum Start {
 enum Step {
     /// `take` bytes of the buffer are done with; `message` is the range of the message within them.
     Message { message: std::ops::Range<usize>, take: usize },
-    Fault { fault: FrameFault, bytes: std::ops::Range<usize>, take: usize },
+    /// `rest` says what is left of the message beyond `take`.
+    Fault { fault: FrameFault, bytes: std::ops::Range<usize>, take: usize, rest: Skip },
     Wait,
 }
 
 impl Framer {
     pub fn new(bytes_max: usize) -> Self {
-        Self { buffer: Vec::new(), start: 0, bytes_max: bytes_max.max(1), skip: Skip::Nothing }
+        Self { buffer: Vec::new(), start: 0, bytes_max: bytes_max.max(1), skip: Skip::Nothing, searched: 0 }
     }
 
     /// Adds bytes that were read. Take all messages with [`Framer::next_message`] before pushing more.
@@ -97,6 +100,7 @@ impl Framer {
                         fault: FrameFault::CutOff { missing: (head + count).saturating_sub(length) },
                         bytes: head.min(length)..length,
                         take: length,
+                        rest: Skip::Nothing,
                     },
                     Start::Line | Start::Unknown => Step::Message { message: 0..length, take: length },
                 }
@@ -154,57 +158,67 @@ impl Framer {
     }
 
     fn line(&self, rest: &[u8]) -> Step {
-        match rest.iter().position(|b| is_line_end(*b)) {
+        // A sender that gives a byte at a time must not make us look at all of them each time.
+        let fresh = rest.get(self.searched..).unwrap_or_default();
+        match fresh.iter().position(|b| is_line_end(*b)).map(|at| at + self.searched) {
             Some(end) if end <= self.bytes_max => Step::Message { message: 0..end, take: end + 1 },
-            Some(end) => self.too_long(0, end + 1),
-            None if rest.len() > self.bytes_max => self.too_long(0, rest.len()),
+            Some(end) => self.too_long(0, end + 1, Skip::Nothing),
+            None if rest.len() > self.bytes_max => self.too_long(0, rest.len(), Skip::Line),
             None => Step::Wait,
         }
     }
 
-    fn too_long(&self, head: usize, take: usize) -> Step {
-        Step::Fault {
-            fault: FrameFault::TooLong { bytes_max: self.bytes_max },
-            bytes: head..take.min(head + self.bytes_max),
-            take,
-        }
+    fn too_long(&self, head: usize, take: usize, rest: Skip) -> Step {
+        let fault = FrameFault::TooLong { bytes_max: self.bytes_max };
+        Step::Fault { fault, bytes: head..take.min(head + self.bytes_max), take, rest }
     }
 
     fn counted(&self, rest: &[u8], head: usize, count: usize) -> Step {
         let end = head + count;
+        let body = rest.get(head..).unwrap_or_default();
         if count > self.bytes_max {
-            // Whether the count is right can't be seen yet; what the buffer holds is enough to name the fault.
-            return self.too_long(head, end);
+            // A message that starts within shows that the count is wrong; else it is believed.
+            return match next_start(body, self.bytes_max.min(count)) {
+                Some(next) => Step::Message { message: head..head + next, take: head + next },
+                None => {
+                    let here = end.min(rest.len());
+                    self.too_long(head, here, Skip::Bytes(end - here))
+                }
+            };
         }
-        let Some(message) = rest.get(head..end) else { return Step::Wait };
-        if is_boundary(rest.get(end..).unwrap_or_default()) {
+        let Some(tail) = body.get(count..) else { return Step::Wait };
+        // A priority right behind it is one, unless the count of that message was swallowed: `…abc6 ` `<13>…`.
+        let swallowed = tail.first() == Some(&b'<')
+            && matches!(body.get(..count), Some([.., digit, b' ']) if digit.is_ascii_digit());
+        if is_boundary(tail) && !swallowed {
             return Step::Message { message: head..end, take: end };
         }
-        // A message in the middle of this one: the count was too large.
-        if let Some(next) = next_start(message.get(1..).unwrap_or_default()) {
-            let end = head + 1 + next;
-            return Step::Message { message: head..end, take: end };
+        // A message starts within this one: the count was too large.
+        if let Some(next) = next_start(body, count) {
+            return Step::Message { message: head..head + next, take: head + next };
         }
         // Counted in characters: the message is longer than that many bytes.
-        let characters = end_of_characters(rest.get(head..).unwrap_or_default(), count);
-        if let Some(length) = characters
-            && is_boundary(rest.get(head + length..).unwrap_or_default())
+        if let Some(length) = end_of_characters(body, count)
+            && is_boundary(body.get(length..).unwrap_or_default())
         {
             return Step::Message { message: head..head + length, take: head + length };
         }
         // Wrong in some other way: the message goes on to the next start of one, or to the end of its line.
-        let tail = rest.get(end..).unwrap_or_default();
         let line = tail.iter().position(|b| is_line_end(*b));
-        match (line, next_start(tail)) {
+        match (line, next_start(tail, tail.len())) {
             (Some(line), next) if next.is_none_or(|n| line < n) => Step::Message { message: head..end + line, take: end + line + 1 },
             (_, Some(next)) => Step::Message { message: head..end + next, take: end + next },
-            _ if rest.len() - head > self.bytes_max => self.too_long(head, rest.len()),
+            _ if body.len() > self.bytes_max => self.too_long(head, rest.len(), Skip::Line),
             _ => Step::Wait,
         }
     }
 
     fn carry_out(&mut self, step: Step) -> Option<Result<&[u8], FrameError>> {
         let start = self.start;
+        self.searched = match step {
+            Step::Wait if matches!(start_of(self.rest()), Start::Line) => self.rest().len(),
+            _ => 0,
+        };
         match step {
             Step::Wait => None,
             Step::Message { message, take } => {
@@ -212,17 +226,11 @@ impl Framer {
                 let message = self.buffer.get(start + message.start..start + message.end).unwrap_or_default();
                 Some(Ok(super::trim_end(message)))
             }
-            Step::Fault { fault, bytes, take } => {
-                let here = take.min(self.rest().len());
+            Step::Fault { fault, bytes, take, rest } => {
                 let end = (start + bytes.end).min(self.buffer.len());
                 let bytes = self.buffer.get(start + bytes.start..end).unwrap_or_default().to_vec();
-                self.start += here;
-                let ended = self.buffer.get(self.start.wrapping_sub(1)).is_some_and(|b| is_line_end(*b));
-                self.skip = match take - here {
-                    0 if ended || !matches!(fault, FrameFault::TooLong { .. }) => Skip::Nothing,
-                    0 => Skip::Line,
-                    left => Skip::Bytes(left),
-                };
+                self.start = (start + take).min(self.buffer.len());
+                self.skip = rest;
                 Some(Err(FrameError { fault, bytes }))
             }
         }
@@ -242,10 +250,7 @@ fn start_of(rest: &[u8]) -> Start {
     match (rest.get(digits), rest.get(digits + 1)) {
         (None, _) | (Some(b' '), None) => Start::Unknown,
         (Some(b' '), Some(b'<')) => {
-            let count = rest
-                .iter()
-                .take(digits)
-                .fold(0usize, |count, digit| count.saturating_mul(10).saturating_add(usize::from(digit - b'0')));
+            let count = number(rest.get(..digits).unwrap_or_default());
             if count > COUNT_MAX { Start::Line } else { Start::Counted { head: digits + 1, count } }
         }
         _ => Start::Line,
@@ -274,20 +279,44 @@ fn counted_start(rest: &[u8]) -> bool {
     }
 }
 
-/// The first place in `bytes` where a counted message starts for certain.
-fn next_start(bytes: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    while let Some(space) = bytes.get(from..)?.windows(2).position(|w| w == b" <") {
-        let space = from + space;
-        let whole = priority_length(bytes.get(space + 1..)?).is_some_and(|length| space + 1 + length <= bytes.len());
-        let digits = bytes.get(..space)?.iter().rev().take(COUNT_DIGITS_MAX).take_while(|b| b.is_ascii_digit()).count();
-        let start = space - digits;
-        if whole && digits > 0 && bytes.get(start) != Some(&b'0') {
-            return Some(start);
+/// The first place before `limit` in `bytes`, but not at its start, where a counted message starts for certain.
+fn next_start(bytes: &[u8], limit: usize) -> Option<usize> {
+    let mut from = 1;
+    while let Some(found) = bytes.get(from..)?.windows(2).position(|w| w == b" <") {
+        let space = from + found;
+        if space > limit + COUNT_DIGITS_MAX {
+            return None;
+        }
+        let body = bytes.get(space + 1..)?;
+        let whole = priority_length(body).is_some_and(|length| length <= body.len());
+        let digits = bytes.get(1..space)?.iter().rev().take(COUNT_DIGITS_MAX).take_while(|b| b.is_ascii_digit()).count();
+        if whole && digits > 0 {
+            let start = space - count_digits(bytes.get(space - digits..space)?, body);
+            return (start < limit).then_some(start);
         }
         from = space + 1;
     }
     None
+}
+
+/// How many of the digits before a message are its count: the text in front may end in digits, too. A count that leads
+/// to a boundary is the right one.
+fn count_digits(digits: &[u8], body: &[u8]) -> usize {
+    let fits = |from: &usize| {
+        let Some(candidate) = digits.get(*from..) else { return false };
+        if candidate.first() == Some(&b'0') {
+            return false;
+        }
+        let count = number(candidate);
+        let lengths = [Some(count).filter(|c| *c <= body.len()), end_of_characters(body, count)];
+        lengths.into_iter().flatten().any(|length| is_boundary(body.get(length..).unwrap_or_default()))
+    };
+    let from = (0..digits.len()).find(fits);
+    digits.len() - from.unwrap_or_else(|| digits.iter().take_while(|d| **d == b'0').count().min(digits.len() - 1))
+}
+
+fn number(digits: &[u8]) -> usize {
+    digits.iter().fold(0, |number: usize, digit| number.saturating_mul(10).saturating_add(usize::from(digit.wrapping_sub(b'0'))))
 }
 
 /// The length of `<PRI>` at the start; a prefix that may still become one counts, too.
@@ -375,6 +404,8 @@ mod tests {
         check_whole("5 <13>abcdef5 <13>b", &["<13>abcdef", "<13>b"]);
         check_whole("5 <13>abcdef\n5 <13>b", &["<13>abcdef", "<13>b"]);
         check_whole("9 <13>abc6 <13>de5 <13>f", &["<13>abc", "<13>de", "<13>f"]);
+        check_whole("12 <13>port 226 <13>de5 <13>f", &["<13>port 22", "<13>de", "<13>f"]);
+        check_whole("99999 <13>abc6 <13>de5 <13>f", &["<13>abc", "<13>de", "<13>f"]);
     }
 
     #[test]

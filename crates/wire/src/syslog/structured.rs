@@ -7,6 +7,7 @@ use super::Element;
 /// Elements per message, and parameters per element, that are looked at; the rest stays in the raw record.
 const ELEMENTS_MAX: usize = 64;
 const PARAMETERS_MAX: usize = 512;
+const NAME_BYTES_MAX: usize = 64;
 
 /// Reads `-` or `[id name="value"]…` at the start of `text`, and gives what follows. `None`: it is neither.
 pub(super) fn read(text: &str) -> Option<(Vec<Element<'_>>, &str)> {
@@ -99,10 +100,10 @@ fn ends_value(rest: &str) -> bool {
     if rest.starts_with(']') {
         return true;
     }
-    let Some(name) = rest.split('=').next() else { return false };
-    is_name(name) && rest.get(name.len()..).is_some_and(|r| r.starts_with("=\""))
+    let Some(length) = rest.bytes().take(NAME_BYTES_MAX + 1).position(|b| b == b'=') else { return false };
+    rest.get(..length).is_some_and(is_name) && rest.get(length..).is_some_and(|r| r.starts_with("=\""))
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'=' | b'"' | b']'))
+    !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'=' | b'"' | b']'))
 }

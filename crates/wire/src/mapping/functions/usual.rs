@@ -22,7 +22,7 @@ impl Function for Usual {
     fn usage(&self) -> &'static str {
         "Finds fields by their usual names. The table says for each name of ours which names to look for, the best first: \
          `{\"user\": [\"suser\", \"actor.email\"]}`. Upper and lower case, `_`, `-` and blanks make no difference; a name \
-         also fits the end of a longer path."
+         also fits the end of a longer path, unless it starts with a dot."
     }
 
     fn category(&self) -> &'static str {
@@ -53,13 +53,14 @@ impl Function for Usual {
             Value::Object(table) => table,
             value => return Err(fault(value)),
         };
-        let mut names: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
+        let mut names: HashMap<String, Vec<Choice>> = HashMap::new();
         let mut targets = Vec::new();
         for (target, list) in table {
             let Value::Array(list) = list else { return Err(fault(list)) };
             for (rank, name) in list.iter().enumerate() {
                 let Some(text) = text_of(name) else { return Err(fault(name.clone())) };
-                names.entry(normalised(&text)).or_default().push((targets.len(), rank));
+                let choice = Choice { target: targets.len(), rank, whole: text.starts_with('.') };
+                names.entry(normalised(text.trim_start_matches('.'))).or_default().push(choice);
             }
             targets.push(target);
         }
@@ -71,8 +72,18 @@ impl Function for Usual {
 struct Call {
     record: Box<dyn Expression>,
     /// A normalised name: for which targets it is which choice.
-    names: HashMap<String, Vec<(usize, usize)>>,
+    names: HashMap<String, Vec<Choice>>,
     targets: Vec<KeyString>,
+}
+
+/// A name stands in the list of a target.
+#[derive(Debug, Clone, Copy)]
+struct Choice {
+    target: usize,
+    /// Its place in the list.
+    rank: usize,
+    /// It fits a whole path only, not the end of one.
+    whole: bool,
 }
 
 /// The best find for one target so far.
@@ -137,10 +148,11 @@ impl Call {
     fn offer(&self, value: &Value, path: &str, starts: &[usize], left: &mut usize, finds: &mut [Option<Find>]) {
         *left -= 1;
         for (cut, start) in starts.iter().enumerate() {
-            let Some(targets) = path.get(*start..).and_then(|name| self.names.get(name)) else { continue };
-            for (target, choice) in targets {
-                let rank = (cut > 0, *choice, cut);
-                if let Some(slot) = finds.get_mut(*target)
+            let Some(choices) = path.get(*start..).and_then(|name| self.names.get(name)) else { continue };
+            for choice in choices {
+                let rank = (cut > 0, choice.rank, cut);
+                if !(choice.whole && cut > 0)
+                    && let Some(slot) = finds.get_mut(choice.target)
                     && slot.as_ref().is_none_or(|best| rank < best.rank)
                 {
                     *slot = Some(Find { rank, value: value.clone() });
