@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 // `npm run dev` serves the console and passes everything else on to a running server.
-const server = process.env.BELFRY_URL ?? 'http://127.0.0.1:8484'
+const server = process.env.BELFRY_URL ?? 'http://127.0.0.1:7400'
 
 export default defineConfig({
   plugins: [react()],

@@ -3,7 +3,7 @@ import { chromium, type Browser, type Page } from 'playwright-core'
 // Flags that keep Chromium to itself: no updates, no sync, nothing sent anywhere.
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
-export const BASE = (process.env.BELFRY_URL ?? 'http://127.0.0.1:8484').replace(/\/$/, '')
+export const BASE = (process.env.BELFRY_URL ?? 'http://127.0.0.1:7400').replace(/\/$/, '')
 const USER = process.env.BELFRY_USER ?? 'admin'
 const PASSWORD = process.env.BELFRY_PASSWORD ?? ''
 

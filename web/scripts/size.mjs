@@ -1,4 +1,5 @@
-// What the first visit loads: index.html, the scripts and styles it names, and what these import at once. Compressed, in KB.
+// What the first visit loads: index.html, the scripts and styles it names, what these import at once, and the same for the
+// page that most people see first. Compressed, in KB.
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
@@ -15,6 +16,7 @@ const visit = (file) => {
   found.forEach(visit)
 }
 visit('index.html')
+for (const file of readdirSync(join(dist, 'assets')).filter((f) => /^Overview-.*\.(js|css)$/.test(f))) visit(`assets/${file}`)
 const kb = (n) => (n / 1024).toFixed(1)
 let gzip = 0
 let brotli = 0

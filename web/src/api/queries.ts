@@ -82,7 +82,7 @@ export const summary = (question: Question, by: string, span: string, top = 20) 
     staleTime: 30_000,
   })
 
-export const fields = queryOptions({ queryKey: ['fields'], queryFn: () => get<T.Field[]>('/fields'), staleTime: Infinity })
+export const fields = queryOptions({ queryKey: ['fields'], queryFn: async () => (await get<T.Page<T.Field>>('/fields')).items, staleTime: Infinity })
 
 export const values = (question: Question, field: string, prefix: string) =>
   queryOptions({
@@ -91,7 +91,7 @@ export const values = (question: Question, field: string, prefix: string) =>
     staleTime: 30_000,
   })
 
-export const catalogue = queryOptions({ queryKey: ['catalogue'], queryFn: () => get<T.EventType[]>('/catalogue'), staleTime: Infinity })
+export const catalogue = queryOptions({ queryKey: ['catalogue'], queryFn: async () => (await get<T.Page<T.EventType>>('/catalogue')).items, staleTime: Infinity })
 
 export const savedFilters = queryOptions({ queryKey: ['saved-filters'], queryFn: () => get<T.Page<T.SavedFilter>>('/saved-filters') })
 

@@ -92,7 +92,7 @@ function SaveFilter({ filter, close }: { filter: string; close: () => void }) {
 }
 
 // What is exported from a search is a run of this report, with the filter, the range and the columns of the search.
-const EXPORT_REPORT = 'audit-tracking'
+const EXPORT_REPORT = 'events'
 
 /** Exports what was found, as a run of a report: it has a certificate and can be cancelled. */
 export function ExportMenu({ question, columns }: { question: Question; columns: Column[] }) {

@@ -45,14 +45,14 @@ export function TrailLine() {
   const state = stateOf(data)
   return (
     <Link to="/trail" className={classes.line}>
-      <span className={`narrow-only ${classes.state}`}>
+      <span className="narrow-only">
         <StateDot tone={state.tone}>{state.words}</StateDot>
       </span>
       <span title={utc(data.checkpoint.at)} className="wide-only">
         sealed {utc(data.checkpoint.at).slice(11, 19)}Z
       </span>
-      <span>{count(data.size)} events</span>
-      <span className="clip wide-only" title={rootHex(data.checkpoint.root)}>
+      <span className={classes.next}>{count(data.size)} events</span>
+      <span className={`clip wide-only ${classes.next}`} title={rootHex(data.checkpoint.root)}>
         root <code>{abbreviate(rootHex(data.checkpoint.root), 8)}</code>
       </span>
       {data.size - data.indexed_to > 5_000 && <span className={classes.late}>search is {count(data.size - data.indexed_to)} events behind</span>}

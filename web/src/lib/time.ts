@@ -49,10 +49,10 @@ export function ago(iso: string, now = Date.now()): string {
 /** The largest unit that fits: "840 ms", "12 s", "3 min", "5 h", "12 d". */
 export function duration(ms: number): string {
   if (ms < SECOND) return `${Math.round(ms)} ms`
-  if (ms < MINUTE) return `${Math.round(ms / SECOND)} s`
-  if (ms < HOUR) return `${Math.round(ms / MINUTE)} min`
-  if (ms < 2 * DAY) return `${Math.round(ms / HOUR)} h`
-  return `${Math.round(ms / DAY)} d`
+  if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s`
+  if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`
+  if (ms < 2 * DAY) return `${Math.floor(ms / HOUR)} h`
+  return `${Math.floor(ms / DAY)} d`
 }
 
 /** Label of a bar of a histogram, as exact as the bar is wide. */

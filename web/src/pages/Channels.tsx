@@ -39,10 +39,10 @@ const COLUMNS: ReadonlyArray<TableColumn<Channel>> = [
   },
   { id: 'kind', title: 'Kind', width: 150, render: (c) => kindTitle(c.kind) },
   { id: 'state', title: 'State', width: 150, render: (c) => <ChannelState channel={c} /> },
-  { id: 'target', title: 'Goes to', width: 240, grow: true, render: (c) => targetOf(c) },
+  { id: 'target', title: 'Goes to', width: 220, grow: true, render: (c) => targetOf(c) },
   { id: 'ok', title: 'Last delivered', width: 130, render: (c) => <Ago at={c.last_ok_at} /> },
-  { id: 'error', title: 'Last error', width: 260, grow: true, render: (c) => (c.last_error ? <span title={c.last_error}>{c.last_error}</span> : <span className="dim">—</span>) },
-  { id: 'rules', title: 'Rules', width: 170, render: (c) => (c.used_by.length > 0 ? <span title={c.used_by.join(', ')}>{c.used_by.join(', ')}</span> : <span className="dim">none</span>) },
+  { id: 'error', title: 'Last error', width: 220, grow: true, render: (c) => (c.last_error ? <span title={c.last_error}>{c.last_error}</span> : <span className="dim">—</span>) },
+  { id: 'rules', title: 'Rules', width: 140, render: (c) => (c.used_by.length > 0 ? <span title={c.used_by.join(', ')}>{c.used_by.join(', ')}</span> : <span className="dim">none</span>) },
 ]
 
 function ChannelState({ channel }: { channel: Channel }) {
@@ -167,6 +167,25 @@ function Editor({ channel, close, writable }: { channel?: Channel; close: () => 
         </Facts>
       )}
       {channel && <SendTest channel={channel} writable={writable} />}
+      {channel?.kind === 'webhook' && writable && (
+        <Button
+          variant="default"
+          style={{ alignSelf: 'flex-start' }}
+          onClick={() =>
+            asking({
+              title: 'Make a new signing secret?',
+              text: 'The old one is not used any more from this moment on: the receiver refuses messages until it knows the new one.',
+              action: 'Make a new secret',
+              run: async () => {
+                const renewed = await post<Channel>(`/channels/${channel.id}/secret`)
+                setSecret(String(renewed.settings.secret ?? ''))
+              },
+            })
+          }
+        >
+          New signing secret…
+        </Button>
+      )}
       <form onSubmit={save} className={classes.form}>
         {!channel && (
           <div className={classes.kinds} role="radiogroup" aria-label="Kind of channel">
@@ -252,8 +271,8 @@ function KindFields({ kind, settings, set, fresh }: { kind: ChannelKind; setting
         ]}
       />
       <div className={classes.pair2}>
-        <TextInput label="User" description="Empty: no authentication" autoComplete="off" {...text('username')} />
-        <PasswordInput label="Password" description={kept ?? ' '} autoComplete="new-password" {...text('password')} />
+        <TextInput label="User" placeholder="none: no authentication" autoComplete="off" {...text('username')} />
+        <PasswordInput label="Password" placeholder={kept} autoComplete="new-password" {...text('password')} />
       </div>
       <TextInput label="From" placeholder="belfry@example.com" {...text('from')} required withAsterisk={false} />
       <TagsInput label="To" description="For rules that name no address of their own." placeholder="security@example.com" value={Array.isArray(settings.to) ? settings.to.map(String) : []} onChange={(to) => set({ to })} splitChars={[',', ' ', ';']} acceptValueOnBlur />

@@ -5,7 +5,7 @@ import { RotateCw } from 'lucide-react'
 import { useMemo, useState } from 'react'
 import { post } from '@/api/call'
 import * as ask from '@/api/queries'
-import type { Delivery } from '@/api/types'
+import type { Attempt, Delivery } from '@/api/types'
 import { AttemptDots, DeliveryMark } from '@/components/DeliveryMark'
 import { KindIcon } from '@/components/ChannelKind'
 import { useMay } from '@/components/session'
@@ -174,7 +174,7 @@ function One({ id, close, again }: { id: string; close: () => void; again?: (ids
                       <Time at={a.at} /> · {duration(a.duration_ms)}
                     </span>
                   </div>
-                  <code className={classes.answer}>{[a.status, a.answer].filter(Boolean).join(' ') || 'no answer'}</code>
+                  <code className={classes.answer}>{answerOf(a)}</code>
                   {a.request && (
                     <details>
                       <summary>Request, without secrets</summary>
@@ -189,6 +189,11 @@ function One({ id, close, again }: { id: string; close: () => void; again?: (ids
       )}
     </SidePanel>
   )
+}
+
+function answerOf(attempt: Attempt): string {
+  if (attempt.status !== null && !attempt.answer.startsWith(String(attempt.status))) return `${attempt.status} ${attempt.answer}`.trim()
+  return attempt.answer || 'no answer'
 }
 
 function pretty(text: string): string {

@@ -2,7 +2,7 @@ import { ActionIcon, Button, Switch, Tooltip } from '@mantine/core'
 import { useDocumentTitle, useMediaQuery } from '@mantine/hooks'
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { ListCollapse, PanelLeft, RefreshCw } from 'lucide-react'
-import { useEffect, useMemo, useState } from 'react'
+import { useCallback, useEffect, useMemo, useState } from 'react'
 import * as ask from '@/api/queries'
 import { ColumnChooser } from '@/components/ColumnChooser'
 import { Facets } from '@/components/Facets'
@@ -56,11 +56,12 @@ export function Events() {
   const rows = useMemo(() => (address.fold === 'off' ? hits.map((hit) => ({ hit, folded: [] })) : fold(hits, unfolded)), [hits, unfolded, address.fold])
 
   const columnIds = useMemo(() => address.columns?.split(',').filter(Boolean) ?? STANDARD_COLUMNS, [address.columns])
+  const fieldTitle = useCallback((field: string): string | undefined => known.data?.find((f) => f.name === field)?.title, [known.data])
+  const titleOf = (id: string): string => columnTitle(id, fieldTitle)
   const columns = useMemo(() => {
-    const fieldTitle = (field: string): string | undefined => known.data?.find((f) => f.name === field)?.title
     const unfold = (row: EventRow): void => setUnfolded((u) => new Set([...u, row.hit.position]))
     return columnIds.map((id) => eventColumn(id, { titles, fieldTitle, unfold }))
-  }, [columnIds, titles, known.data])
+  }, [columnIds, titles, fieldTitle])
 
   const open = address.open
   const setFilter = (next: string): void => setAddress({ filter: next }, { push: true })
@@ -122,10 +123,10 @@ export function Events() {
                 value={columnIds}
                 standard={STANDARD_COLUMNS}
                 onChange={(c) => setAddress({ columns: c.join(',') === STANDARD_COLUMNS.join(',') ? undefined : c.join(',') })}
-                available={[...new Set([...STANDARD_COLUMNS, ...(known.data ?? []).map((f) => f.name)])].map((id) => ({ id, title: columnTitle(id, (f) => known.data?.find((k) => k.name === f)?.title) }))}
+                available={[...new Set([...STANDARD_COLUMNS, ...(known.data ?? []).map((f) => f.name)])].map((id) => ({ id, title: titleOf(id) }))}
               />
               <SavedFilters filter={filter} onFilter={setFilter} />
-              <ExportMenu question={question} columns={exported(columnIds).map((field) => ({ field, title: columnTitle(field, (f) => known.data?.find((k) => k.name === f)?.title) }))} />
+              <ExportMenu question={question} columns={columnIds.map((id) => ({ field: EXPORTED[id] ?? id, title: titleOf(id) }))} />
               <MakeRule filter={filter} />
             </span>
           </div>
@@ -182,11 +183,8 @@ export function Events() {
   )
 }
 
-// Columns that are put together from several fields are exported as these fields.
-function exported(columns: string[]): string[] {
-  const parts: Record<string, string[]> = { target: ['host.name', 'entity.name', 'credential.username'], origin: ['source.ip', 'source.geo.country_iso_code'] }
-  return [...new Set(columns.flatMap((c) => parts[c] ?? [c]))]
-}
+// A report puts a column together from several fields with `|`: the first one that has a value.
+const EXPORTED: Record<string, string> = { target: 'host.name|entity.name|credential.username|user.target.name', origin: 'source.ip', 'event.action': 'action.title', 'event.severity': 'severity.name' }
 
 function Bars({ asked, zoom }: { asked: ReturnType<typeof useQuestion>; zoom: (from: number, to: number) => void }) {
   const { data, error, isPending } = useQuery({ ...ask.summary(asked.question, 'event.severity', 'auto'), placeholderData: keepPreviousData })

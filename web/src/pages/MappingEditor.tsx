@@ -51,7 +51,6 @@ function Editor({ mapping, samples: given }: { mapping: Mapping; samples: string
     queryKey: ['mapping-test', mapping.name, tried.program, filled],
     queryFn: () => post<MappingTest>(`/mappings/${mapping.name}/test`, { program: tried.program, samples: filled }),
     placeholderData: keepPreviousData,
-    enabled: writable,
     retry: false,
   })
   const errors = test.data?.compile_errors ?? []
@@ -116,7 +115,7 @@ function Editor({ mapping, samples: given }: { mapping: Mapping; samples: string
       {failure !== null && <Failure of={failure} />}
       <div className={classes.split}>
         <div className={classes.left}>
-          <Program value={program} onChange={setProgram} errors={errors} readOnly={!writable} />
+          <Program value={program} onChange={setProgram} errors={errors} />
           <section className={classes.samples} aria-label="Samples">
             <div className={classes.tabs} role="tablist" aria-label="Samples">
               {samples.map((s, i) => (
@@ -164,7 +163,7 @@ function Editor({ mapping, samples: given }: { mapping: Mapping; samples: string
           </section>
         </div>
         <section className={classes.right} aria-label="Result" aria-live="polite">
-          {!writable ? <span className="dim">Trying a mapping needs the privilege to change it.</span> : test.error ? <Failure of={test.error} /> : <Result errors={errors} result={resultOf(at)} empty={(samples[at] ?? '').trim() === ''} />}
+          {test.error ? <Failure of={test.error} /> : <Result errors={errors} result={resultOf(at)} empty={(samples[at] ?? '').trim() === ''} />}
         </section>
       </div>
     </Page>
@@ -226,7 +225,7 @@ function Result({ errors, result, empty }: { errors: MappingTest['compile_errors
 const LINE = 20
 
 /** The program, with line numbers and the lines that can't be compiled marked. */
-function Program({ value, onChange, errors, readOnly }: { value: string; onChange: (v: string) => void; errors: MappingTest['compile_errors']; readOnly: boolean }) {
+function Program({ value, onChange, errors }: { value: string; onChange: (v: string) => void; errors: MappingTest['compile_errors'] }) {
   const gutter = useRef<HTMLDivElement>(null)
   const lines = value.split('\n').length
   return (
@@ -244,7 +243,6 @@ function Program({ value, onChange, errors, readOnly }: { value: string; onChang
       <textarea
         aria-label="Program"
         spellCheck={false}
-        readOnly={readOnly}
         wrap="off"
         value={value}
         onChange={(e) => onChange(e.currentTarget.value)}

@@ -120,12 +120,13 @@ function Editor({ start, rule }: { start: RuleBody; rule?: Rule }) {
           </div>
           <span>happens, tell</span>
           <Recipients value={draft.recipients} onChange={(recipients) => change({ recipients })} channels={channels.data?.items ?? []} />
+          <span style={{ marginLeft: -6 }}>,</span>
           <Hold seconds={draft.hold_seconds} onChange={(hold_seconds) => change({ hold_seconds })} />
           {draft.hold_seconds > 0 && (
             <>
               <span>for the same</span>
               <Group value={draft.group_by} onChange={(group_by) => change({ group_by })} />
-              <span className="dim">; what comes in between is counted and told with the next message.</span>
+              <span className="dim" style={{ marginLeft: -6 }}>; what comes in between is counted and told with the next message.</span>
             </>
           )}
         </div>

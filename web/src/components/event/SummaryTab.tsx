@@ -1,3 +1,5 @@
+import { useQuery } from '@tanstack/react-query'
+import * as ask from '@/api/queries'
 import { leaves, show, textAt, type EventRecord, type Json } from '@/lib/record'
 import { utc } from '@/lib/time'
 import { severityOf } from '@/lib/severity'
@@ -19,6 +21,8 @@ const ELSEWHERE = ['event.original', 'message', 'changes', '@timestamp']
 
 /** What happened as a sentence, then its fields by the question they answer. A value is a filter. */
 export function SummaryTab({ event, onValue }: { event: EventRecord; onValue: (field: string, value: string, without: boolean) => void }) {
+  const known = useQuery(ask.fields)
+  const titleOf = (name: string): string => known.data?.find((f) => f.name === name)?.title ?? name
   const all = leaves(event).filter((l) => !ELSEWHERE.includes(l.name) && show(l.value) !== '')
   const groupOf = (name: string): string => GROUPS.find((g) => g.roots.some((r) => (r.endsWith('.') ? name.startsWith(r) : name === r || name.startsWith(`${r}.`))))?.title ?? 'Other'
   const titles = [...GROUPS.map((g) => g.title), 'Other']
@@ -34,7 +38,7 @@ export function SummaryTab({ event, onValue }: { event: EventRecord; onValue: (f
             <dl>
               {shown.map((l) => (
                 <div key={l.name} className={classes.field}>
-                  <dt title={l.name}>{l.name}</dt>
+                  <dt title={l.name}>{titleOf(l.name)}</dt>
                   <dd>
                     <Value name={l.name} value={l.value} onValue={onValue} />
                   </dd>

@@ -1,0 +1,188 @@
+// Walks the console as a person does, in a real browser, against a real server:
+// `BELFRY_URL=… BELFRY_USER=… BELFRY_PASSWORD=… npm run e2e`. It needs an administrator; it leaves a rule and a few events behind.
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { after, before, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { BASE, complaints, launch, signIn } from './browser.ts'
+
+const RUN = Date.now().toString(36)
+const ACTOR = `e2e-${RUN}`
+const HOST = `vault-${RUN}`
+const PATIENCE = { timeout: 20_000 }
+
+let browser: Browser
+let page: Page
+let heard: string[]
+
+before(async () => {
+  browser = await launch()
+  page = await (await browser.newContext({ viewport: { width: 1440, height: 900 }, acceptDownloads: true })).newPage()
+  page.setDefaultTimeout(15_000)
+  heard = complaints(page)
+})
+
+after(async () => {
+  await browser.close()
+})
+
+/** Sends an event through the ordinary door, as the person who is signed in. */
+async function send(action: string, more: object = {}): Promise<number> {
+  const event = { event: { action, outcome: 'success' }, user: { name: ACTOR }, host: { name: HOST }, source: { ip: '192.0.2.7' }, ...more }
+  const answer = await page.evaluate(async (body) => {
+    const response = await fetch('/api/v1/events', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+    return { status: response.status, text: await response.text() }
+  }, event)
+  assert.equal(answer.status, 200, answer.text)
+  return (JSON.parse(answer.text) as { first: number }).first
+}
+
+const rows = () => page.getByRole('grid', { name: 'events' }).getByRole('row').filter({ hasNot: page.getByRole('columnheader') })
+
+test('a wrong password is refused, the right one opens the console', async () => {
+  await page.goto(`${BASE}/events?from=now-7d`)
+  await page.waitForURL(/sign-in/)
+  await page.getByLabel('Name').fill('nobody')
+  await page.getByLabel('Password', { exact: true }).fill('not the password at all')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('alert').waitFor()
+  await signIn(page)
+  await page.getByRole('heading', { name: 'Overview' }).waitFor()
+  await page.getByText('High notifications open').waitFor()
+})
+
+test('events are found with the help of completion, and a typo is mended', async () => {
+  await send('credential.password.viewed', { credential: { username: 'root', type: 'Local User' } })
+  await send('authentication.failed', { event: { action: 'authentication.failed', outcome: 'failure', reason: 'Wrong password' } })
+  await page.getByRole('link', { name: 'Events', exact: true }).first().click()
+  const filter = page.getByRole('combobox', { name: 'Filter' })
+
+  // A field is completed with Tab, and a value is offered with its count.
+  await filter.click()
+  await filter.pressSequentially('user.na')
+  await page.getByRole('option', { name: /^user\.name/ }).first().waitFor()
+  await page.keyboard.press('Tab')
+  assert.equal(await filter.inputValue(), 'user.name: ')
+  await filter.pressSequentially(ACTOR.slice(0, -1))
+  await page.getByRole('option', { name: new RegExp(ACTOR) }).click()
+  await page.keyboard.press('Enter')
+  await page.getByRole('region', { name: 'Events found' }).getByText(/^2 events/).waitFor(PATIENCE)
+  assert.equal(await rows().count(), 2)
+  assert.match(page.url(), /filter=user\.name/)
+
+  // A wrong field name is underlined and mended with one click.
+  await filter.fill(`user.nme: ${ACTOR}`)
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: /did you mean user\.name/ }).click()
+  assert.equal((await filter.inputValue()).trim(), `user.name: ${ACTOR}`)
+  await rows().nth(1).waitFor(PATIENCE)
+})
+
+test('an event opens with its details, and its proof is checked in the browser', async () => {
+  await rows().filter({ hasText: HOST }).last().click()
+  const drawer = page.getByRole('complementary', { name: 'Event', exact: true })
+  await drawer.getByText(HOST).first().waitFor()
+  assert.match(page.url(), /open=\d+/)
+
+  // Keys walk the list, the drawer follows.
+  const first = page.url()
+  await page.keyboard.press('k')
+  await page.waitForURL((url) => url.href !== first)
+  await page.keyboard.press('j')
+  await page.waitForURL(first)
+
+  await drawer.getByRole('tab', { name: 'Related' }).click()
+  await drawer.getByText('Actor', { exact: true }).click()
+  await drawer.getByText(/2 events/).waitFor()
+  await drawer.getByRole('tab', { name: 'Proof' }).click()
+  await drawer.getByText('This event is in the trail, unaltered').waitFor(PATIENCE)
+  const [saved] = await Promise.all([page.waitForEvent('download'), drawer.getByRole('button', { name: 'Download proof' }).click()])
+  const proof = JSON.parse(await readFile(await saved.path(), 'utf8')) as { path: string[]; checkpoint: string }
+  assert.ok(proof.checkpoint.includes('— '))
+
+  // A value is a filter: alt-click leaves it out.
+  await drawer.getByRole('tab', { name: 'Summary' }).click()
+  await drawer.getByRole('button', { name: HOST, exact: true }).first().click({ modifiers: ['Alt'] })
+  await page.waitForURL((url) => (url.searchParams.get('filter') ?? '').includes(`not host.name: ${HOST}`))
+  await page.goBack()
+  await page.keyboard.press('Escape')
+  await drawer.waitFor({ state: 'detached' })
+})
+
+test('a rule is made from a search, with a preview of what it would have sent', async () => {
+  await page.getByRole('link', { name: 'Channels' }).first().click()
+  await page.getByRole('link', { name: 'New channel' }).first().click()
+  await page.getByRole('radio', { name: /^Inbox/ }).click()
+  await page.getByLabel('Name').fill(`Inbox ${RUN}`)
+  await page.getByRole('button', { name: 'Make the channel' }).click()
+  await page.getByText('Channel made').waitFor()
+
+  await page.goto(`${BASE}/events?filter=${encodeURIComponent(`user.name: ${ACTOR}`)}`)
+  await page.getByRole('link', { name: 'Make a rule' }).click()
+  await page.getByRole('heading', { name: 'New rule' }).waitFor()
+  await page.getByLabel('Name').fill(`Rule ${RUN}`)
+  await page.getByRole('button', { name: 'Add a recipient' }).click()
+  await page.getByRole('menuitem', { name: `Inbox ${RUN}` }).click()
+  await page.getByText(/events? fits?/).first().waitFor(PATIENCE)
+  await page.getByText(/The first \d+ messages?/).waitFor(PATIENCE)
+  await page.getByRole('tab', { name: 'Slack' }).click()
+  await page.getByText('APP', { exact: true }).waitFor()
+  await page.getByRole('button', { name: 'Make the rule' }).click()
+  await page.getByText('Rule made').waitFor()
+  await page.getByRole('grid', { name: 'rules' }).getByText(`Rule ${RUN}`).waitFor()
+})
+
+test('the rule rings, and the notification is acknowledged', async () => {
+  await send('remote_access.panic')
+  await page.getByRole('link', { name: /^Inbox, / }).click()
+  const item = page.getByRole('grid', { name: 'inbox' }).getByRole('row').filter({ hasText: ACTOR }).first()
+  for (let tries = 0; tries < 20 && !(await item.isVisible()); tries++) {
+    await page.waitForTimeout(1_000)
+    await page.reload()
+    await page.getByRole('grid', { name: 'inbox' }).waitFor()
+  }
+  await item.click()
+  const panel = page.getByRole('complementary', { name: 'Notification' })
+  await panel.getByRole('button', { name: 'Acknowledge' }).click()
+  await panel.getByText(/^by /).waitFor()
+  await panel.getByRole('link', { name: 'Open the event' }).click()
+  const drawer = page.getByRole('complementary', { name: 'Event', exact: true })
+  await drawer.getByRole('tab', { name: 'Notifications' }).click()
+  await drawer.getByText(`Rule ${RUN}`).first().waitFor()
+
+  await page.goto(`${BASE}/deliveries`)
+  await page.getByRole('grid', { name: 'deliveries' }).getByText(`Rule ${RUN}`).first().waitFor()
+})
+
+test('a report is run, and the PDF is downloaded with its certificate', async () => {
+  await page.goto(`${BASE}/reports/audit-tracking?from=now-24h&to=now`)
+  await page.getByRole('region', { name: 'Preview' }).getByText(/rows?$/).first().waitFor(PATIENCE)
+  await page.getByRole('button', { name: 'Run', exact: true }).click()
+  await page.getByRole('menuitem', { name: /^PDF/ }).click()
+  const download = page.getByRole('link', { name: /^Download PDF/ })
+  await download.waitFor(PATIENCE)
+  await page.getByText('Certificate', { exact: true }).waitFor()
+  const [saved] = await Promise.all([page.waitForEvent('download'), download.click()])
+  const bytes = await readFile(await saved.path())
+  assert.equal(bytes.subarray(0, 5).toString(), '%PDF-')
+  await page.goto(`${BASE}/runs`)
+  await page.getByRole('grid', { name: 'runs' }).getByText('done').first().waitFor()
+})
+
+test('the trail is verified, and every page opens on its own link', async () => {
+  await page.goto(`${BASE}/trail`)
+  await page.getByRole('button', { name: 'Verify now' }).click()
+  await page.getByText('The trail is whole').waitFor({ timeout: 60_000 })
+  for (const [path, name] of [['/', 'Overview'], ['/events', 'Events'], ['/reports', 'Reports'], ['/runs', 'Runs of reports'], ['/inbox', 'Inbox'], ['/rules', 'Rules'], ['/rules/new', 'New rule'], ['/channels', 'Channels'], ['/deliveries', 'Deliveries'], ['/sources', 'Sources'], ['/sources/vault', /Vault/], ['/mappings/vault', /Mapping vault/], ['/trail', 'Trail'], ['/settings', 'Settings'], ['/settings?tab=tokens', 'Settings']] as const) {
+    await page.goto(BASE + path)
+    await page.getByRole('heading', { level: 1, name }).waitFor(PATIENCE)
+  }
+  await page.keyboard.press('Control+k')
+  await page.getByRole('combobox', { name: 'Jump to' }).fill('deliv')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/deliveries/)
+})
+
+test('nothing was refused by the content policy and no script failed', () => {
+  assert.deepEqual(heard, [])
+})
