@@ -6,8 +6,7 @@ use api::notify::{Attempt, AttemptOutcome, Channel, ChannelDraft, ChannelKind, D
 use serde_json::{Value, json};
 
 use super::channels::{Parcel, settings};
-use super::{Error, Notify, message, recipients};
-use crate::append;
+use super::{Error, Notify, Recorder, message, recipients};
 use crate::changes::Entity;
 use crate::state;
 use crate::state::channels::{Channel as Row, Settings};
@@ -32,7 +31,7 @@ impl Notify {
     pub async fn channel_create(
         &self,
         draft: ChannelDraft,
-        record: impl AsyncFnOnce(Value) -> Result<(), append::Error>,
+        record: Recorder<'_>,
     ) -> Result<Channel, Error> {
         let now = self.room().needs.clock.now();
         let row = Row {
@@ -56,7 +55,7 @@ impl Notify {
         &self,
         id: &str,
         draft: ChannelDraft,
-        record: impl AsyncFnOnce(Value) -> Result<(), append::Error>,
+        record: Recorder<'_>,
     ) -> Result<Channel, Error> {
         let old = self.channel_row(id).await?;
         if draft.kind != old.kind() {
@@ -84,7 +83,7 @@ impl Notify {
     pub async fn channel_rotate(
         &self,
         id: &str,
-        record: impl AsyncFnOnce(Value) -> Result<(), append::Error>,
+        record: Recorder<'_>,
     ) -> Result<Channel, Error> {
         let old = self.channel_row(id).await?;
         let Settings::Webhook(hook) = &old.settings else {
@@ -99,7 +98,7 @@ impl Notify {
     }
 
     /// Removes a channel that no rule uses.
-    pub async fn channel_remove(&self, id: &str, record: impl AsyncFnOnce(Value) -> Result<(), append::Error>) -> Result<(), Error> {
+    pub async fn channel_remove(&self, id: &str, record: Recorder<'_>) -> Result<(), Error> {
         let row = self.channel_row(id).await?;
         let needs = &self.room().needs;
         let mut transaction = state::begin_write(&needs.state).await?;
@@ -163,7 +162,7 @@ impl Notify {
         Ok(read)
     }
 
-    async fn store(&self, row: &Row, event: Value, record: impl AsyncFnOnce(Value) -> Result<(), append::Error>) -> Result<(), Error> {
+    async fn store(&self, row: &Row, event: Value, record: Recorder<'_>) -> Result<(), Error> {
         let needs = &self.room().needs;
         let mut transaction = state::begin_write(&needs.state).await?;
         state::channels::put(&mut transaction, &needs.secrets, row).await.map_err(|error| match error {

@@ -2,10 +2,9 @@
 
 use api::notify::{Inbox, InboxItem, InboxSelection};
 use event::Severity;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Error, Notify};
-use crate::append;
+use super::{Error, Notify, Recorder};
 use crate::changes::Entity;
 use crate::state;
 use crate::state::inbox::{Item, Selection, Viewer};
@@ -37,7 +36,7 @@ impl Notify {
         &self,
         viewer: &Viewer,
         selection: &InboxSelection,
-        record: impl AsyncFnOnce(Value) -> Result<(), append::Error>,
+        record: Recorder<'_>,
     ) -> Result<u64, Error> {
         let mut transaction = state::begin_write(&self.room().needs.state).await?;
         let gone = state::inbox::delete(&mut transaction, viewer, selected(selection)?).await?;

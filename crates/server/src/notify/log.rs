@@ -2,10 +2,9 @@
 
 use api::notify::{Attempt, Decision, Delivery, DeliveryDetail, DeliveryHead, EventNotifications, MailEvent};
 use event::Event;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Error, Notify, message, recipients};
-use crate::append;
+use super::{Error, Notify, Recorder, message, recipients};
 use crate::changes::Entity;
 use crate::state;
 use crate::state::channels::Settings;
@@ -43,7 +42,7 @@ impl Notify {
     }
 
     /// Puts deliveries back into the queue. Answers how many.
-    pub async fn resend(&self, ids: &[String], record: impl AsyncFnOnce(Value) -> Result<(), append::Error>) -> Result<u64, Error> {
+    pub async fn resend(&self, ids: &[String], record: Recorder<'_>) -> Result<u64, Error> {
         if ids.is_empty() || ids.len() > RESEND_MAX {
             return Err(Error::invalid("/ids", format!("1 to {RESEND_MAX} deliveries")));
         }
@@ -83,7 +82,7 @@ impl Notify {
         &self,
         position: u64,
         request: &MailEvent,
-        record: impl AsyncFnOnce(Value) -> Result<(), append::Error>,
+        record: Recorder<'_>,
     ) -> Result<u64, Error> {
         let room = self.room();
         if request.to.is_empty() || request.to.len() > TO_MAX {

@@ -14,7 +14,7 @@ pub mod message;
 pub mod outbox;
 pub mod pace;
 pub mod plan;
-// pub mod preview;
+pub mod preview;
 pub mod recipients;
 pub mod redact;
 pub mod rulebook;
@@ -25,6 +25,8 @@ use std::time::Duration;
 
 use api::problem::ProblemPart;
 use event::Catalogue;
+use futures::future::BoxFuture;
+use serde_json::Value;
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -110,6 +112,9 @@ impl Room {
     }
 }
 
+/// Writes the event of a change into the trail, with who made it. A change is made only when that succeeded.
+pub type Recorder<'a> = Box<dyn FnOnce(Value) -> BoxFuture<'a, Result<(), append::Error>> + Send + 'a>;
+
 /// Why something about rules, channels or deliveries can't be done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -127,6 +132,8 @@ pub enum Error {
     State(#[from] sqlx::Error),
     #[error(transparent)]
     Channel(#[from] state::channels::Error),
+    #[error("the past events can't be read")]
+    Store(#[source] store::StoreError),
     #[error("the preview was given up: {0}")]
     GivenUp(String),
 }
@@ -140,3 +147,6 @@ impl Error {
 fn words(parts: &[ProblemPart]) -> String {
     parts.iter().map(|part| format!("{}: {}", part.pointer, part.detail)).collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+mod tests;

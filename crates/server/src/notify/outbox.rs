@@ -368,6 +368,3 @@ async fn prune(room: &Room) {
         tracing::warn!(%error, "what is older than {KEPT_DAYS} days can't be cleared away");
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -48,9 +48,10 @@ fn run(room: &Room, store: &Store, row: &Rule, days: u32, now: Timestamp) -> Res
     let mut previewer = Previewer::new(rule, &room.needs.catalogue, span, 0);
     let mut first = Vec::new();
     let (mut taken, mut reached) = (0_u64, from);
+    let size = room.needs.door.trail().size();
     let mut cursor: Option<Cursor> = None;
     let truncated = loop {
-        let page = store.search(&query, &Paging { order: Order::Oldest, limit: PAGE, cursor }).map_err(Error::Store)?;
+        let page = store.search(&query, &Paging { order: Order::Oldest, limit: PAGE, cursor }, size).map_err(Error::Store)?;
         for hit in &page.hits {
             let Ok(event) = Event::read(&hit.entry) else { continue };
             taken += 1;

@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use rules::{ChannelId, RuleError};
 use serde_json::{Value, json};
 
-use super::{Error, Notify, recipients};
-use crate::append;
+use super::{Error, Notify, Recorder, recipients};
 use crate::changes::Entity;
 use crate::state;
 use crate::state::channels::Channel;
@@ -39,7 +38,7 @@ impl Notify {
         &self,
         draft: RuleDraft,
         by: &str,
-        record: impl AsyncFnOnce(Value) -> Result<(), append::Error>,
+        record: Recorder<'_>,
     ) -> Result<Rule, Error> {
         let now = self.room().needs.clock.now();
         let row = self.read_rule(state::new_id(now), draft, by, now).await?;
@@ -56,7 +55,7 @@ impl Notify {
         id: &str,
         draft: RuleDraft,
         by: &str,
-        record: impl AsyncFnOnce(Value) -> Result<(), append::Error>,
+        record: Recorder<'_>,
     ) -> Result<Rule, Error> {
         let now = self.room().needs.clock.now();
         let old = self.rule_row(id).await?;
@@ -73,7 +72,7 @@ impl Notify {
         self.rule(id).await
     }
 
-    pub async fn rule_remove(&self, id: &str, record: impl AsyncFnOnce(Value) -> Result<(), append::Error>) -> Result<(), Error> {
+    pub async fn rule_remove(&self, id: &str, record: Recorder<'_>) -> Result<(), Error> {
         let row = self.rule_row(id).await?;
         let mut transaction = state::begin_write(&self.room().needs.state).await?;
         state::rules::remove(&mut transaction, id).await?;

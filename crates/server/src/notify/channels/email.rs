@@ -229,7 +229,8 @@ mod tests {
     fn the_letter_says_it_all_twice() {
         let letter = letter(&example());
         assert_eq!(letter.subject, "[high] Password viewed, and 2 more held back: ada.m, root, db-prod-3");
-        for part in [&letter.html, &letter.plain] {
+        // A slash in a value is escaped in HTML, which readers undo.
+        for part in [letter.html.replace("&#x2f;", "/"), letter.plain.clone()] {
             for words in ["Password viewed", "ada.m viewed the password of root", "db-prod-3", "and 2 more held back", "https://belfry.example/events?open=41", "Database passwords"] {
                 assert!(part.contains(words), "{words} is missing in\n{part}");
             }
