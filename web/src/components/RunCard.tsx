@@ -110,7 +110,7 @@ function CertificateOf({ run }: { run: Run }) {
       <details>
         <summary>How to verify it</summary>
         <p className="small">
-          The hash below must be the one above, and the same hash stands in the trail, in the event <code>audit.exported</code> of this run. The checkpoint inside the file is signed by the trail; each event of it can be proven with the proof bundle.
+          The SHA-256 of the file must be the one above; the same one stands in the trail, in the event <code>audit.exported</code> of this run. The checkpoint inside the file is signed by the trail; each event of it can be proven with the proof bundle.
         </p>
         <Command>{run.format === 'bundle' ? 'belfry verify --bundle FILE --key KEY' : 'sha256sum FILE'}</Command>
         {run.certificate && (

@@ -126,7 +126,7 @@ function Editor({ start, rule }: { start: RuleBody; rule?: Rule }) {
             <>
               <span>for the same</span>
               <Group value={draft.group_by} onChange={(group_by) => change({ group_by })} />
-              <span className="dim" style={{ marginLeft: -6 }}>; what comes in between is counted and told with the next message.</span>
+              <span className="dim">(what comes in between is counted and told with the next message)</span>
             </>
           )}
         </div>

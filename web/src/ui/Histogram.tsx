@@ -71,7 +71,7 @@ export function Histogram({ bars, width: barMs, from, to, height = 112, onZoom, 
             setDrag(null)
           }}
         >
-          {[0.5, 1].map((part) => (
+          {[0.5, 1].filter((part) => Number.isInteger(most * part)).map((part) => (
             <g key={part}>
               <line x1={plot.left} x2={plot.right} y1={y(most * part)} y2={y(most * part)} className={classes.grid} />
               <text x={plot.left - 6} y={y(most * part) + 4} textAnchor="end" className={classes.tick}>

@@ -1,4 +1,4 @@
-import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core'
+import { createTheme, defaultVariantColorsResolver, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core'
 
 // Bell bronze: the one accent. Shade 6 carries white text on light, shade 4 stands on dark.
 const bronze: MantineColorsTuple = ['#fbf3ea', '#f3e3d1', '#e7c9a8', '#dcb083', '#d9985f', '#c07a3f', '#a0591f', '#8a4c1b', '#713e17', '#573012']
@@ -13,8 +13,11 @@ export const theme = createTheme({
   colors: { bronze, gray, dark, red, green },
   primaryColor: 'bronze',
   primaryShade: { light: 6, dark: 4 },
-  autoContrast: true,
-  luminanceThreshold: 0.36,
+  // What stands on the accent is white in the light scheme and nearly black in the dark one.
+  variantColorResolver: (input) => {
+    const colors = defaultVariantColorsResolver(input)
+    return input.variant === 'filled' && (input.color === undefined || input.color === 'bronze') ? { ...colors, color: 'var(--on-accent)' } : colors
+  },
   black: '#26221d',
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif',
   fontFamilyMonospace: 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace',
@@ -33,7 +36,7 @@ export const theme = createTheme({
     Select: { defaultProps: { size: 'sm', allowDeselect: false, comboboxProps: { shadow: 'md' } } },
     TagsInput: { defaultProps: { size: 'sm' } },
     MultiSelect: { defaultProps: { size: 'sm' } },
-    Checkbox: { defaultProps: { size: 'xs' } },
+    Checkbox: { defaultProps: { size: 'xs', iconColor: 'var(--on-accent)' } },
     Switch: { defaultProps: { size: 'xs' } },
     SegmentedControl: { defaultProps: { size: 'xs' } },
     ActionIcon: { defaultProps: { variant: 'subtle', color: 'gray', size: 28 } },
@@ -52,7 +55,7 @@ export const variables: CSSVariablesResolver = () => ({
   light: {
     '--mantine-color-body': '#ffffff',
     '--mantine-color-dimmed': '#6b6358',
-    '--mantine-color-placeholder': '#857c6f',
+    '--mantine-color-placeholder': '#756c60',
     '--mantine-color-default-border': '#d8d0c5',
     '--ground': '#faf8f5',
     '--surface': '#ffffff',
@@ -63,6 +66,8 @@ export const variables: CSSVariablesResolver = () => ({
     '--dim': '#6b6358',
     '--faint': '#8a8174',
     '--accent': '#a0591f',
+    '--on-accent': '#ffffff',
+    '--code': '#2b66a5',
     '--accent-soft': '#f7ebdf',
     '--hover': '#f7f3ee',
     '--chosen': '#f8ecdf',
@@ -72,9 +77,9 @@ export const variables: CSSVariablesResolver = () => ({
     '--warn-soft': '#fbf1da',
     '--bad': '#b3261e',
     '--bad-soft': '#fcecea',
-    '--sev-info': '#a39a8d',
+    '--sev-info': '#948b7e',
     '--sev-low': '#3b7dc4',
-    '--sev-medium': '#d69e15',
+    '--sev-medium': '#c08a0c',
     '--sev-high': '#d9661f',
     '--sev-critical': '#b3261e',
     '--shadow': '0 1px 2px rgb(60 45 25 / 6%), 0 8px 24px rgb(60 45 25 / 12%)',
@@ -83,7 +88,7 @@ export const variables: CSSVariablesResolver = () => ({
     '--mantine-color-body': '#1e1b18',
     '--mantine-color-text': '#ece7df',
     '--mantine-color-dimmed': '#aca396',
-    '--mantine-color-placeholder': '#8f8679',
+    '--mantine-color-placeholder': '#968d80',
     '--mantine-color-default-border': '#433d35',
     '--mantine-color-default': '#26231f',
     '--mantine-color-default-hover': '#302c27',
@@ -96,6 +101,8 @@ export const variables: CSSVariablesResolver = () => ({
     '--dim': '#aca396',
     '--faint': '#8f8679',
     '--accent': '#d9985f',
+    '--on-accent': '#1c1206',
+    '--code': '#7db1ea',
     '--accent-soft': '#3a2a1c',
     '--hover': '#25221e',
     '--chosen': '#362819',
