@@ -1,1 +1,145 @@
-fn main() {}
+//! The binary: picks a subcommand. One file each.
+
+mod assets;
+mod channel;
+mod completions;
+mod config;
+mod delivery;
+mod doctor;
+mod duration;
+mod inbox;
+mod index;
+mod init;
+mod logging;
+mod mapping;
+mod output;
+mod remote;
+mod report;
+mod resource;
+mod rule;
+mod search;
+mod send;
+mod serve;
+mod set_aside;
+mod setting;
+mod source;
+mod token;
+mod user;
+mod verify;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The audit trail, the reports and the notifications of privileged access.
+///
+/// Client commands find the server by --url and --token, or BELFRY_URL and BELFRY_TOKEN. Results go to standard output,
+/// the rest to standard error. Exit codes: 0 yes, 1 no, 2 could not tell.
+#[derive(Parser)]
+#[command(name = "belfry", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a data folder with its keys, its first administrator and a token
+    Init(init::Args),
+    /// Run the server
+    Serve(serve::Args),
+    /// Send events from files or standard input
+    Send(send::Args),
+    /// Search events, newest first
+    Search(search::Args),
+    /// List and run reports
+    Report(report::Args),
+    /// Check a trail, a proof or an exported bundle, offline
+    Verify(verify::Args),
+    /// Users
+    User(user::Args),
+    /// API tokens
+    Token(token::Args),
+    /// Sources: where events come from
+    Source(source::Args),
+    /// Mappings: how a product's records become events
+    Mapping(mapping::Args),
+    /// Rules: which events to tell whom
+    Rule(rule::Args),
+    /// Channels: how to tell
+    Channel(channel::Args),
+    /// Deliveries: what was told
+    Delivery(delivery::Args),
+    /// The own inbox
+    Inbox(inbox::Args),
+    /// Records that could not be understood
+    SetAside(set_aside::Args),
+    /// Settings of the organization
+    Setting(setting::Args),
+    /// Look for what is wrong with a server or a data folder
+    Doctor(doctor::Args),
+    /// The search index
+    Index(index::Args),
+    /// The configuration file
+    Config(config::Args),
+    /// Completions for a shell
+    Completions(completions::Args),
+}
+
+/// What a command comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Yes,
+    No,
+}
+
+fn main() -> ExitCode {
+    // Chosen explicitly: the default provider of rustls is a large C library.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was chosen already");
+    }
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "belfry: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Answer> {
+    match command {
+        // These need no runtime, or one of their own kind.
+        Command::Verify(args) => return verify::run(&args),
+        Command::Config(args) => return config::run(&args),
+        Command::Completions(args) => return completions::run(&args),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Init(args) => init::run(args).await,
+            Command::Serve(args) => serve::run(args).await,
+            Command::Send(args) => send::run(args).await,
+            Command::Search(args) => search::run(args).await,
+            Command::Report(args) => report::run(args).await,
+            Command::User(args) => user::run(args).await,
+            Command::Token(args) => token::run(args).await,
+            Command::Source(args) => source::run(args).await,
+            Command::Mapping(args) => mapping::run(args).await,
+            Command::Rule(args) => rule::run(args).await,
+            Command::Channel(args) => channel::run(args).await,
+            Command::Delivery(args) => delivery::run(args).await,
+            Command::Inbox(args) => inbox::run(args).await,
+            Command::SetAside(args) => set_aside::run(args).await,
+            Command::Setting(args) => setting::run(args).await,
+            Command::Doctor(args) => doctor::run(args).await,
+            Command::Index(args) => index::run(args).await,
+            Command::Verify(_) | Command::Config(_) | Command::Completions(_) => Ok(Answer::Yes),
+        }
+    })
+}

@@ -1,0 +1,25 @@
+//! `belfry serve`
+
+use anyhow::Result;
+
+use crate::config::{Listen, Options};
+use crate::{Answer, assets, logging, output};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    listen: Listen,
+}
+
+pub async fn run(args: Args) -> Result<Answer> {
+    let config = args.options.load_with(args.listen.flags())?;
+    logging::begin(&config.log)?;
+    server::run(config, assets::find, |app, _| {
+        // One line for people and for whoever started us: from now on it answers, and where.
+        let _ = output::line(format!("belfry is at {}", app.config.public_url()));
+    })
+    .await?;
+    Ok(Answer::Yes)
+}
