@@ -155,14 +155,15 @@ pub struct Flags {
 }
 
 impl Config {
-    /// Reads `file` (or `belfry.toml` here or in the data folder, where there is one), then the environment, then the flags.
+    /// Reads `file` (or `belfry.toml` in the data folder or here, where there is one), then the environment, then the flags.
     pub fn load(
         file: Option<&Path>,
         environment: impl Fn(&str) -> Option<String>,
         flags: &Flags,
     ) -> Result<Self, Error> {
-        let beside = flags.data.as_ref().map(|data| data.join("belfry.toml"));
-        let usual = [Some(PathBuf::from("belfry.toml")), beside];
+        // A folder that was named brings its own file; else the one here counts.
+        let beside = flags.data.clone().or_else(|| environment("BELFRY_DATA").map(PathBuf::from));
+        let usual = [beside.map(|data| data.join("belfry.toml")), Some(PathBuf::from("belfry.toml"))];
         let path = match file {
             Some(path) => Some(path.to_path_buf()),
             None => usual.into_iter().flatten().find(|path| path.is_file()),
@@ -264,7 +265,7 @@ pub fn manual() -> String {
     let defaults = toml::Table::try_from(Config::default()).unwrap_or_default();
     let mut page = String::from(
         "# Configuration\n\n\
-         `belfry.toml` is read from the working folder, else from the data folder, or from the file `--config` names. \
+         `belfry.toml` is read from the data folder that `--data` names, else from the working folder, or from the file `--config` names. \
          Every key has a default. A key nobody knows is an error. `belfry config check` says whether a file can be used \
          and prints what it comes to.\n\n\
          An environment variable wins over the file, a flag wins over both. Everything that is not on this page is \

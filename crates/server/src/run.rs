@@ -30,13 +30,15 @@ pub enum Error {
 }
 
 /// Runs a server until SIGTERM or SIGINT. `ready` is called once it answers.
-pub async fn run(config: Config, console: Assets, ready: impl FnOnce(&App, SocketAddr)) -> Result<(), Error> {
+pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, SocketAddr)) -> Result<(), Error> {
     let started = Instant::now();
     let data = Data::open(&config.data).map_err(setup::Error::from)?;
     // Sockets before the trail: a port that is taken is found out before anything is written.
     let listener = listen("console and API", config.listen).await?;
     let tls = serve::tls(&config.tls)?;
     let address = listener.local_addr().map_err(|source| Error::Listen { what: "console and API", address: config.listen, source })?;
+    // Port 0 lets the system choose; links must name what it chose.
+    config.listen = address;
     let syslog = syslog::Listeners::bind(&config.syslog).await?;
     let app = setup::open(config, data, Clock::System).await?;
 
@@ -44,6 +46,7 @@ pub async fn run(config: Config, console: Assets, ready: impl FnOnce(&App, Socke
     app.spawn("sources", activity::follow(app.door.clone(), app.state.clone(), app.clock.clone(), app.rates.clone()));
     app.spawn("index", index::follow(app.door.clone(), app.store.clone()));
     app.spawn("rules", app.notify.clone().follow(app.stop.clone()));
+    app.spawn("reports", app.reports.clone().keep_tidy(app.stop.clone()));
     app.spawn("outbox", app.notify.clone().send(app.stop.clone()));
     app.spawn("source.rejected", app.intake.clone().raise_rejections());
     syslog.serve(&app);

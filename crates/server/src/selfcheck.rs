@@ -103,6 +103,14 @@ async fn run(app: &App, subject: Option<&Subject>) -> Result<(), Error> {
             }),
             SelfCheck { state: SelfCheckState::Ok, at, size: verified.size, position: None, what: None },
         ),
+        Ok(Err(fault)) if fault.kind == FaultKind::Unreadable => {
+            // Nothing is known about the trail then, and nothing must stay "running".
+            let what = Some(fault.to_string());
+            let failed = SelfCheck { state: SelfCheckState::Failed, at, size: 0, position: None, what };
+            *app.self_checks.0.lock() = failed;
+            app.exception_task("trail.verify", &fault.to_string()).await;
+            return Ok(());
+        }
         Ok(Err(fault)) => {
             tracing::error!(position = fault.position, "the trail is not what it was, first at position {}: {}", fault.position, fault.what);
             (
@@ -121,7 +129,6 @@ async fn run(app: &App, subject: Option<&Subject>) -> Result<(), Error> {
             )
         }
         Err(error) => {
-            // Nothing is known about the trail then, and nothing must stay "running".
             let failed = SelfCheck { state: SelfCheckState::Failed, at, size: 0, position: None, what: Some(error.to_string()) };
             *app.self_checks.0.lock() = failed;
             app.exception_task("trail.verify", &error.to_string()).await;

@@ -21,6 +21,7 @@ use crate::index::TrailEntries;
 use crate::ingest::{Intake, IntakeError, Registry, RegistryError};
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
+use crate::report::{self, Reports};
 use crate::selfcheck::SelfChecks;
 use crate::notify::{self, Notify};
 use crate::state::deliveries::Bell;
@@ -71,6 +72,8 @@ pub enum Error {
     Registry(#[from] RegistryError),
     #[error("can't open the index; it can be removed and comes back by itself")]
     Store(#[from] StoreError),
+    #[error("the work was interrupted; it can be begun again")]
+    Interrupted,
     #[error("can't read what was set aside")]
     Intake(#[from] IntakeError),
     #[error("can't make the first user: {0}")]
@@ -168,6 +171,18 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         organization: organization.clone(),
         public_url: config.public_url(),
     });
+    let reports = Reports::new(report::Needs {
+        state: pool.clone(),
+        secrets: secrets.clone(),
+        door: door.clone(),
+        store: store.clone(),
+        catalogue: catalogue.clone(),
+        clock: clock.clone(),
+        bell: bell.clone(),
+        organization: organization.clone(),
+        public_url: config.public_url(),
+        folder: data.reports(),
+    });
     let app = App::new(Parts {
         config,
         clock,
@@ -180,6 +195,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         searches: crate::search::turns(),
         bell,
         notify,
+        reports,
         intake,
         rates: Arc::default(),
         outgoing,

@@ -20,7 +20,7 @@ pub struct Asset {
 pub type Assets = fn(&str) -> Option<Asset>;
 
 /// What the console may load, and from where: from here, and nothing else. Its styles are set by scripts.
-const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
+const CONTENT_SECURITY: &str = "default-src 'self'; object-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
      font-src 'self' data:; connect-src 'self'; frame-src 'self'; worker-src 'self'; manifest-src 'self'; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
