@@ -67,7 +67,13 @@ fn main() {
     let (trail, _) = Trail::open(&folder, key, Options::default()).unwrap();
     println!("opened again in {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
     reads(&trail);
+    let key = trail.public_key().clone();
     drop(trail);
+    let (begun, cpu) = (Instant::now(), cpu_seconds());
+    let verified = trail::verify::folder(&folder, &key, &mut |_| (), None).unwrap();
+    let (took, cpu) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    let size = verified.size as f64;
+    println!("verified in {:.0} ms: {:.0} entries/s, {:.0} entries per CPU s", took * 1e3, size / took, size / cpu);
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
 
+use crate::cache::Lru;
 use crate::checkpoint::Checkpoint;
 use crate::disk;
 use crate::error::TrailError;
@@ -39,6 +40,8 @@ pub struct Core {
     pub checkpoint: RwLock<Arc<Checkpoint>>,
     pub listeners: Listeners,
     pub signal: Signal,
+    /// Leaf hashes of full tiles, which many proofs share.
+    pub leaf_tiles: Mutex<Lru<u64, Arc<Vec<Hash>>>>,
     pub current: Mutex<Arc<crate::wal::Wal>>,
     /// Entries on disk and in the tree.
     pub durable: AtomicU64,
@@ -137,12 +140,30 @@ impl Signal {
     }
 }
 
+/// Full tiles of leaf hashes that are kept, 8 KiB each.
+pub const LEAF_TILES_MAX: usize = 512;
+
+/// A thread that is gone must not leave others waiting for it.
+struct StopOnPanic<'a>(&'a Core);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail("a thread of the trail panicked");
+        }
+    }
+}
+
 impl Core {
     /// Starts the threads.
     pub fn start(core: &Arc<Self>) -> Vec<JoinHandle<()>> {
         let spawn = |name: &str, run: fn(&Core)| {
             let core = core.clone();
-            let spawned = std::thread::Builder::new().name(name.into()).spawn(move || run(&core));
+            let guarded = move || {
+                let guard = StopOnPanic(&core);
+                run(guard.0);
+            };
+            let spawned = std::thread::Builder::new().name(name.into()).spawn(guarded);
             if let Err(e) = &spawned {
                 tracing::error!(error = %e, "can't start the thread {name}");
             }
@@ -186,7 +207,7 @@ impl Core {
 
     /// The hash of an entry.
     pub fn leaf(&self, position: u64) -> Result<Hash, TrailError> {
-        let leaves = self.log.leaves(position, position + 1)?;
+        let leaves = tree::Hashes::hashes(self, 0, position, position + 1)?;
         leaves.first().copied().ok_or(TrailError::OutOfRange { asked: position, size: self.size() })
     }
 
@@ -242,11 +263,21 @@ impl tree::Hashes for Core {
                 return Ok(tile[(from - start) as usize..(to - start) as usize].to_vec());
             }
         }
+        let start = index * TILE_WIDTH;
         if level == 0 {
-            return self.log.leaves(from, to);
+            let kept = self.leaf_tiles.lock().get(&index);
+            let tile = match kept {
+                Some(tile) => tile,
+                None => {
+                    // What is not in the edge lies in a full tile.
+                    let tile = Arc::new(self.log.leaves(start, start + TILE_WIDTH)?);
+                    self.leaf_tiles.lock().put(index, tile.clone(), 1);
+                    tile
+                }
+            };
+            return Ok(tile[(from - start) as usize..(to - start) as usize].to_vec());
         }
         let hashes = tile::read(&*self.options.disk, &self.dir, level, index)?;
-        let start = index * TILE_WIDTH;
         Ok(hashes[(from - start) as usize..(to - start) as usize].to_vec())
     }
 }

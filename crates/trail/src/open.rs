@@ -8,7 +8,8 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Mutex, RwLock};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::core::{Core, Signal, Tree};
+use crate::cache::Lru;
+use crate::core::{Core, LEAF_TILES_MAX, Signal, Tree};
 use crate::disk::{self, Disk};
 use crate::error::TrailError;
 use crate::hash::Hash;
@@ -88,6 +89,7 @@ pub fn open(dir: &Path, key: SigningKey, options: Options) -> Result<(Core, Open
         checkpoint: RwLock::new(Arc::new(checkpoint.clone())),
         listeners: Mutex::default(),
         signal: Signal::default(),
+        leaf_tiles: Mutex::new(Lru::new(LEAF_TILES_MAX)),
         current: Mutex::new(current),
         durable: AtomicU64::new(size),
         signing: Mutex::new(()),

@@ -76,6 +76,7 @@ fn pack(core: &Core, wal: &Wal) -> Result<(), TrailError> {
     disk.rename(&temporary, &path).map_err(TrailError::io("name", &path))?;
     disk.sync_dir(&folder).map_err(TrailError::io("sync", &folder))?;
     core.log.put(first, Segment::Pack(Arc::new(PackRef { first, count: end - first, path })));
+    wal.forget_all();
     // When this fails or is lost, the next start does it.
     if let Err(e) = disk.remove(&wal.path) {
         tracing::warn!(error = %e, "a packed WAL file stays until the next start: {}", wal.path.display());

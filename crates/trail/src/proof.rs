@@ -5,7 +5,7 @@ use crate::hash::Hash;
 /// A proof that does not prove what it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
-    /// The leaf is not below the tree size, or the old size above the new one.
+    /// The leaf is not below the tree size; or the old size is 0, or above the new one.
     #[error("position or size out of range")]
     OutOfRange,
     /// There are more or fewer hashes than the shape of the tree asks for.
@@ -46,20 +46,14 @@ pub fn verify_inclusion(index: u64, size: u64, leaf: &Hash, path: &[Hash], root:
     }
 }
 
-/// Checks that the tree of `old` leaves is a prefix of the tree of `new` leaves.
+/// Checks that the tree of `old` leaves is a prefix of the tree of `new` leaves. Every tree begins
+/// with the empty one, which proves nothing: `old` is at least 1.
 pub fn verify_consistency(old: u64, new: u64, path: &[Hash], old_root: &Hash, new_root: &Hash) -> Result<(), ProofError> {
-    if old > new {
+    if old == 0 || old > new {
         return Err(ProofError::OutOfRange);
     }
     if old == new {
         return match (path.is_empty(), old_root == new_root) {
-            (true, true) => Ok(()),
-            (true, false) => Err(ProofError::WrongRoot),
-            (false, _) => Err(ProofError::WrongLength),
-        };
-    }
-    if old == 0 {
-        return match (path.is_empty(), *old_root == Hash::empty()) {
             (true, true) => Ok(()),
             (true, false) => Err(ProofError::WrongRoot),
             (false, _) => Err(ProofError::WrongLength),

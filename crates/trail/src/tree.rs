@@ -293,7 +293,7 @@ mod tests {
                 let path = inclusion(&memory, index, size).unwrap();
                 proof::verify_inclusion(index, size, &memory.0[index as usize], &path, &new_root).unwrap();
             }
-            for old in 0..=size {
+            for old in 1..=size {
                 let path = consistency(&memory, old, size).unwrap();
                 proof::verify_consistency(old, size, &path, &root(&memory, old).unwrap(), &new_root).unwrap();
             }

@@ -86,8 +86,14 @@ pub fn checkpoint(note: &str, key: &VerifyingKey) -> Result<Checkpoint, Checkpoi
 
 /// Checks that `entry` stands where `proof` says, in the tree of `checkpoint`.
 pub fn inclusion(entry: &[u8], proof: &Proof, checkpoint: &Checkpoint) -> Result<(), ProofError> {
-    if proof.size != checkpoint.size {
+    let proof = Proof { leaf: Hash::leaf(entry), ..proof.clone() };
+    leaf(&proof, checkpoint.size, &checkpoint.root)
+}
+
+/// Checks that the leaf of `proof` stands where it says, in the tree of this size and root.
+pub fn leaf(proof: &Proof, size: u64, root: &Hash) -> Result<(), ProofError> {
+    if proof.size != size {
         return Err(ProofError::OutOfRange);
     }
-    crate::proof::verify_inclusion(proof.position, proof.size, &Hash::leaf(entry), &proof.path, &checkpoint.root)
+    crate::proof::verify_inclusion(proof.position, size, &proof.leaf, &proof.path, root)
 }

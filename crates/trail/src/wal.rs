@@ -1,5 +1,7 @@
 //! The write-ahead log: one file per segment, frames in it, the newest of them also in memory.
 
+mod scan;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,9 +10,11 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use crate::disk::{self, Disk, DiskFile};
-use crate::frame::{self, HEAD_BYTES, Head, TAG_BYTES};
+use crate::frame::{self, HEAD_BYTES, TAG_BYTES};
 use crate::hash::Hash;
 use crate::tags::Tagged;
+
+pub use scan::{Ending, Found, check, scan};
 
 /// The first bytes of a WAL file.
 pub const MAGIC: &[u8; 8] = b"belfrywl";
@@ -46,156 +50,6 @@ struct FrameAt {
     before: u32,
     /// The bytes of the frame, while they are kept.
     bytes: Option<Bytes>,
-}
-
-/// Why a WAL file could not be read to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// Every byte belongs to a frame, or is a zero written ahead.
-    Clean,
-    /// After the last whole frame follow bytes that a crash left behind.
-    Torn {
-        /// How many.
-        bytes: u64,
-    },
-    /// A frame is wrong although whole ones follow it: no crash does that.
-    Damaged {
-        /// The first position that can't be read.
-        position: u64,
-        /// What is wrong.
-        what: String,
-    },
-    /// The file is of a format that this version does not know.
-    Unknown {
-        /// The version it says.
-        version: u32,
-    },
-}
-
-/// A frame as found in a file.
-#[derive(Debug, Clone, Copy)]
-pub struct Found {
-    /// Where it begins.
-    pub offset: usize,
-    /// Its head.
-    pub head: Head,
-}
-
-/// Reads the frames of a WAL file held in memory.
-pub fn scan(bytes: &[u8], first: u64) -> (Vec<Found>, Ending) {
-    let mut frames = Vec::new();
-    let (offset, ending) = match header_fault(bytes, first) {
-        None => (HEADER_BYTES, Ending::Clean),
-        Some(Ending::Unknown { version }) => return (frames, Ending::Unknown { version }),
-        Some(_) => (HEADER_BYTES, Ending::Torn { bytes: bytes.len() as u64 }),
-    };
-    let mut next = first;
-    let mut offset = offset.min(bytes.len());
-    if ending == Ending::Clean {
-        while let Some(head) = whole_frame(bytes, offset, next) {
-            frames.push(Found { offset, head });
-            next += u64::from(head.entries);
-            offset += head.frame_bytes() as usize;
-        }
-    }
-    if ending == Ending::Clean && bytes[offset..].iter().all(|&b| b == 0) {
-        return (frames, Ending::Clean);
-    }
-    // A frame is written only after the one before it is on disk. A whole one further on says that
-    // what is wrong here was once right.
-    for later in offset..bytes.len().saturating_sub(HEAD_BYTES) {
-        if let Some(head) = Head::read(&bytes[later..])
-            && head.first >= next
-            && head.first - first <= u64::from(u32::MAX)
-            && whole_frame(bytes, later, head.first).is_some()
-        {
-            let what = format!("the frame at byte {offset} is damaged, though a whole one follows at byte {later}");
-            return (frames, Ending::Damaged { position: next, what });
-        }
-    }
-    let torn = bytes.len() - offset;
-    (frames, Ending::Torn { bytes: torn as u64 })
-}
-
-fn header_fault(bytes: &[u8], first: u64) -> Option<Ending> {
-    let torn = Some(Ending::Torn { bytes: bytes.len() as u64 });
-    let Some(header) = bytes.get(..HEADER_BYTES) else { return torn };
-    if frame::u32_at(header, 28) != Some(crc32c::crc32c(&header[..28])) {
-        return torn;
-    }
-    let version = frame::u32_at(header, 8).unwrap_or(0);
-    if &header[..8] == MAGIC && version != VERSION {
-        return Some(Ending::Unknown { version });
-    }
-    if header == &self::header(first)[..] { None } else { torn }
-}
-
-fn whole_frame(bytes: &[u8], offset: usize, first: u64) -> Option<Head> {
-    let head = Head::read(bytes.get(offset..)?)?;
-    if head.first != first {
-        return None;
-    }
-    let frame = bytes.get(offset..offset + usize::try_from(head.frame_bytes()).ok()?)?;
-    (crc32c::crc32c(&frame[8..]) == head.crc).then_some(head)
-}
-
-/// Which entry of a damaged frame is the first wrong one: `next`, or one after it when its hash tells.
-pub fn blame(bytes: &[u8], offset: usize, next: u64) -> u64 {
-    let number = |at: usize| frame::u32_at(bytes, offset + at).map(|n| n as usize);
-    let (Some(entries), Some(entries_bytes)) = (number(16), number(24)) else { return next };
-    let mut at = offset + HEAD_BYTES;
-    let shorts_at = at.saturating_add(entries_bytes);
-    for i in 0..entries {
-        let Some(short) = bytes.get(shorts_at + 4 * i..shorts_at + 4 * i + 4) else { return next };
-        match frame::entry_at(&bytes[..shorts_at], at) {
-            Some(range) if Hash::leaf(&bytes[range.clone()]).short() == short => at = range.end,
-            _ => return next + i as u64,
-        }
-    }
-    next // every entry is right: the damage is in the head or behind them
-}
-
-/// What a whole WAL file holds.
-pub struct Checked {
-    /// The hashes of its entries.
-    pub leaves: Vec<Hash>,
-    /// How it ended. A damaged or torn frame is named as exactly as its hashes allow.
-    pub ending: Ending,
-    /// The first position that a torn frame made unreadable.
-    pub torn_at: u64,
-}
-
-/// Reads a WAL file held in memory and compares every entry with its short hash; the first position
-/// that does not fit is the error.
-pub fn check(bytes: &[u8], first: u64) -> Result<Checked, u64> {
-    let (frames, ending) = scan(bytes, first);
-    let mut leaves = Vec::new();
-    let mut end = HEADER_BYTES;
-    for Found { offset, head } in frames {
-        let mut at = offset + HEAD_BYTES;
-        let shorts_at = at + head.entries_bytes as usize;
-        for i in 0..head.entries as usize {
-            let position = first + leaves.len() as u64;
-            let range = frame::entry_at(&bytes[..shorts_at], at).ok_or(position)?;
-            let leaf = Hash::leaf(&bytes[range.clone()]);
-            if leaf.short() != bytes[shorts_at + 4 * i..shorts_at + 4 * i + 4] {
-                return Err(position);
-            }
-            leaves.push(leaf);
-            at = range.end;
-        }
-        if at != shorts_at {
-            return Err(first + leaves.len() as u64);
-        }
-        end = offset + head.frame_bytes() as usize;
-    }
-    let next = first + leaves.len() as u64;
-    let torn_at = if bytes.len() >= end { blame(bytes, end, next) } else { next };
-    let ending = match ending {
-        Ending::Damaged { what, .. } => Ending::Damaged { position: torn_at, what },
-        other => other,
-    };
-    Ok(Checked { leaves, ending, torn_at })
 }
 
 /// The first bytes of the segment that begins at `first`.
@@ -327,6 +181,11 @@ impl Wal {
         if let Some(frame) = self.state.write().frames.get_mut(frame) {
             frame.bytes = None;
         }
+    }
+
+    /// Stops keeping any frame in memory: there is a pack now.
+    pub fn forget_all(&self) {
+        self.state.write().frames.iter_mut().for_each(|frame| frame.bytes = None);
     }
 
     /// The tags in it, oldest first.

@@ -112,7 +112,7 @@ fn run(seed: u64, disk: &FaultyDisk, base: u64) {
         let checkpoint = trail.checkpoint();
         let (size, root) = signed;
         assert!(trail.size() >= size, "seed {seed}: shorter than what was signed");
-        if let Some(root) = root {
+        if let Some(root) = root.filter(|_| size > 0) {
             let proof = trail.consistency(size, trail.size()).unwrap();
             verify::consistency(size, trail.size(), &proof, &root, &trail.root(trail.size()).unwrap()).unwrap();
         }
@@ -194,7 +194,7 @@ fn tiles_survive_too() {
         }
     }
     drop(trail);
-    let seeds = seeds(1_000..1_040);
+    let seeds = seeds(1_000..1_020);
     println!("seeds {seeds:?}");
     for seed in seeds {
         run(seed, &prepared.copy(seed), BASE);
