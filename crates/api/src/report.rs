@@ -70,23 +70,6 @@ pub struct DefinitionDraft {
     pub range: String,
 }
 
-/// What is asked of a report this time. What is absent is as the definition says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Parameters {
-    /// The earliest `@timestamp`: RFC 3339, `YYYY-MM-DD`, or `now-7d`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// The latest `@timestamp`, exclusive.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// KQL, in addition to the definition's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filter: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub columns: Option<Vec<Column>>,
-}
-
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreviewRequest {
@@ -157,6 +140,9 @@ pub struct RunRequest {
     #[serde(default)]
     pub columns: Option<Vec<Column>>,
     pub format: Format,
+    /// Begin CSV with a byte order mark, as spreadsheets want it; yes when absent.
+    #[serde(default)]
+    pub bom: Option<bool>,
     #[serde(default)]
     pub email: Option<EmailTo>,
 }
@@ -262,20 +248,4 @@ pub struct CertifiedFile {
     pub size_bytes: u64,
     /// In hexadecimal.
     pub sha256: String,
-}
-
-/// To whom the audit summary of an event is mailed.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EmailSummary {
-    pub to: Vec<String>,
-    #[serde(default)]
-    pub channel: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Emailed {
-    pub to: Vec<String>,
-    /// The channel it went through.
-    pub channel: String,
 }

@@ -29,6 +29,7 @@ use crate::ingest::activity::Rates;
 use crate::data::Data;
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
+use crate::report::Reports;
 use crate::selfcheck::SelfChecks;
 use crate::notify::Notify;
 use crate::state::deliveries::Bell;
@@ -58,6 +59,7 @@ pub struct Parts {
     /// Rings the outbox: whoever puts a delivery into the state rings it after the commit.
     pub bell: Bell,
     pub notify: Notify,
+    pub reports: Reports,
     /// Takes in what senders send.
     pub intake: Arc<Intake>,
     /// Events per minute of each source.
@@ -95,7 +97,7 @@ impl App {
 
     /// Events below this position are in the search index.
     pub fn indexed_to(&self) -> u64 {
-        0
+        self.store.indexed_to()
     }
 
     /// Records an event of our own; with a subject, who did it is written into it. Returns when it is on disk.

@@ -20,6 +20,7 @@ pub mod notify;
 pub mod openapi;
 pub mod problem;
 pub mod range;
+pub mod report;
 pub mod router;
 pub mod serve;
 pub mod sources;

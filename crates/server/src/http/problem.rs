@@ -3,6 +3,7 @@
 mod access;
 mod ingest;
 mod notify;
+mod report;
 mod search;
 mod trail;
 

@@ -12,7 +12,7 @@ use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::guard::guard;
-use super::{access, events, ingest, notify, openapi, sources, system, trail};
+use super::{access, events, ingest, notify, openapi, report, sources, system, trail};
 use crate::app::App;
 
 /// What a route needs of its subject.
@@ -62,7 +62,7 @@ pub(crate) use table;
 
 /// All routes of all rooms.
 pub fn routes() -> Vec<Route> {
-    [access::routes(), events::routes(), ingest::routes(), notify::routes(), sources::routes(), trail::routes(), system::routes()].into_iter().flatten().collect()
+    [access::routes(), events::routes(), ingest::routes(), notify::routes(), report::routes(), sources::routes(), trail::routes(), system::routes()].into_iter().flatten().collect()
 }
 
 /// The routes as axum wants them, each behind its guard.

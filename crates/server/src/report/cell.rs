@@ -15,8 +15,14 @@ impl Kind {
     /// By the field's name.
     pub fn of(field: &str) -> Self {
         match field {
-            "@timestamp" | "event.ingested" | "operation.scheduled_at" | "operation.executed_at"
-            | "operation.last_attempt_at" | "certificate.not_after" | "event.start" | "event.end" => Self::Time,
+            "@timestamp"
+            | "event.ingested"
+            | "operation.scheduled_at"
+            | "operation.executed_at"
+            | "operation.last_attempt_at"
+            | "certificate.not_after"
+            | "event.start"
+            | "event.end" => Self::Time,
             "position" | "event.severity" | "operation.attempt" | "event.duration" | "source.port" => Self::Number,
             "source.ip" | "host.ip" | "process.command_line" | "event.original" | "event.action" => Self::Code,
             _ if field.ends_with(".id") || field.ends_with("_id") || field.ends_with(".hash") => Self::Code,

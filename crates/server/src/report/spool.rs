@@ -41,18 +41,9 @@ impl SpoolWriter {
     /// Rows go to a nameless file in `folder`, which is gone with the process.
     pub fn new(folder: &Path) -> io::Result<Self> {
         let path = folder.join(format!(".spool-{:016x}", rand::random::<u64>()));
-        let file = File::options()
-            .create_new(true)
-            .read(true)
-            .write(true)
-            .open(&path)?;
+        let file = File::options().create_new(true).read(true).write(true).open(&path)?;
         std::fs::remove_file(&path)?;
-        Ok(Self {
-            file: BufWriter::with_capacity(256 * 1024, file),
-            rows: 0,
-            first: None,
-            last: None,
-        })
+        Ok(Self { file: BufWriter::with_capacity(256 * 1024, file), rows: 0, first: None, last: None })
     }
 
     pub fn push(&mut self, row: &Row) -> io::Result<()> {
@@ -71,12 +62,7 @@ impl SpoolWriter {
 
     pub fn finish(self) -> io::Result<Spool> {
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Spool {
-            file,
-            rows: self.rows,
-            first_position: self.first,
-            last_position: self.last,
-        })
+        Ok(Spool { file, rows: self.rows, first_position: self.first, last_position: self.last })
     }
 }
 
@@ -105,11 +91,7 @@ mod tests {
     fn rows_come_back_as_often_as_asked() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = SpoolWriter::new(folder.path()).unwrap();
-        let row = |position| Row {
-            position,
-            leaf_hash: "ab".into(),
-            cells: vec![Value::Null, "line\nbreak".into()],
-        };
+        let row = |position| Row { position, leaf_hash: "ab".into(), cells: vec![Value::Null, "line\nbreak".into()] };
         for position in [9, 7, 3] {
             writer.push(&row(position)).unwrap();
         }

@@ -24,7 +24,8 @@ impl TryFrom<Row> for Definition {
     type Error = sqlx::Error;
 
     fn try_from(row: Row) -> Result<Self, sqlx::Error> {
-        let columns: Vec<Column> = serde_json::from_str(&row.columns).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let columns: Vec<Column> =
+            serde_json::from_str(&row.columns).map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok(Self {
             id: row.id,
             title: row.title,
@@ -44,12 +45,14 @@ impl TryFrom<Row> for Definition {
 }
 
 pub async fn all(pool: &SqlitePool) -> sqlx::Result<Vec<Definition>> {
-    let rows: Vec<Row> = sqlx::query_as("SELECT * FROM reports ORDER BY heading, title LIMIT 1000").fetch_all(pool).await?;
+    let rows: Vec<Row> =
+        sqlx::query_as("SELECT * FROM reports ORDER BY heading, title LIMIT 1000").fetch_all(pool).await?;
     rows.into_iter().map(Definition::try_from).collect()
 }
 
 pub async fn find(connection: &mut SqliteConnection, id: &str) -> sqlx::Result<Option<Definition>> {
-    let row: Option<Row> = sqlx::query_as("SELECT * FROM reports WHERE id = $1").bind(id).fetch_optional(connection).await?;
+    let row: Option<Row> =
+        sqlx::query_as("SELECT * FROM reports WHERE id = $1").bind(id).fetch_optional(connection).await?;
     row.map(Definition::try_from).transpose()
 }
 

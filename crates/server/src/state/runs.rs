@@ -93,12 +93,8 @@ pub async fn overdue(pool: &SqlitePool, now: i64, files_max: i64, bytes_max: i64
          sum(size_bytes) OVER (ORDER BY id DESC) AS bytes FROM report_runs WHERE file IS NOT NULL) \
          WHERE expires_at <= $1 OR place > $2 OR bytes > $3 LIMIT 1000"
     );
-    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(query))
-        .bind(now)
-        .bind(files_max)
-        .bind(bytes_max)
-        .fetch_all(pool)
-        .await?;
+    let rows: Vec<Row> =
+        sqlx::query_as(sqlx::AssertSqlSafe(query)).bind(now).bind(files_max).bind(bytes_max).fetch_all(pool).await?;
     rows.into_iter().map(Kept::try_from).collect()
 }
 

@@ -28,12 +28,7 @@ pub struct Fact {
 
 impl Fact {
     pub fn new(label: &'static str, value: impl Into<String>) -> Self {
-        Self {
-            label,
-            value: value.into(),
-            code: false,
-            span: 1,
-        }
+        Self { label, value: value.into(), code: false, span: 1 }
     }
 
     pub fn code(mut self) -> Self {
@@ -48,13 +43,7 @@ impl Fact {
 }
 
 /// Draws brand, owner, title, lead and the grid of facts.
-pub fn cover(
-    paper: &mut Paper<'_>,
-    owner: &str,
-    title: &str,
-    lead: &str,
-    facts: &[Fact],
-) -> Result<(), PdfError> {
+pub fn cover(paper: &mut Paper<'_>, owner: &str, title: &str, lead: &str, facts: &[Fact]) -> Result<(), PdfError> {
     brand(paper, owner);
     paper.y += 18.0;
     paper.outline(title);

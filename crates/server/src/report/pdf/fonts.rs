@@ -9,8 +9,7 @@ use std::sync::OnceLock;
 
 use parley::FontContext;
 use parley::fontique::{
-    Blob, Collection, CollectionOptions, FontInfo, FontInfoOverride, FontWeight, GenericFamily,
-    SourceCache,
+    Blob, Collection, CollectionOptions, FontInfo, FontInfoOverride, FontWeight, GenericFamily, SourceCache,
 };
 
 /// One embedded typeface.
@@ -29,19 +28,15 @@ macro_rules! face {
         Face {
             family: $family,
             weight: $weight,
-            packed: include_bytes!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../../fonts/packed/",
-                $file,
-                ".gz"
-            )),
+            packed: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fonts/packed/", $file, ".gz")),
             unpacked: OnceLock::new(),
             wanted_by: $wanted_by,
         }
     };
 }
 
-const ARABIC: &[std::ops::RangeInclusive<u32>] = &[ 0x0600..=0x06FF, 0x0750..=0x077F, 0x0870..=0x08FF, 0xFB50..=0xFDFF, 0xFE70..=0xFEFE ];
+const ARABIC: &[std::ops::RangeInclusive<u32>] =
+    &[0x0600..=0x06FF, 0x0750..=0x077F, 0x0870..=0x08FF, 0xFB50..=0xFDFF, 0xFE70..=0xFEFE];
 
 /// In the order in which they are asked for a character.
 static FACES: [Face; 14] = [
@@ -50,39 +45,17 @@ static FACES: [Face; 14] = [
     face!("mono", 400.0, "mono", &[]),
     face!("arabic", 400.0, "arabic", ARABIC),
     face!("arabic-more", 400.0, "arabic-more", ARABIC),
-    face!(
-        "hebrew",
-        400.0,
-        "hebrew",
-        &[0x0590..=0x05FF, 0xFB1D..=0xFB4F]
-    ),
+    face!("hebrew", 400.0, "hebrew", &[0x0590..=0x05FF, 0xFB1D..=0xFB4F]),
     face!("thai", 400.0, "thai", &[0x0E00..=0x0E7F]),
-    face!(
-        "georgian",
-        400.0,
-        "georgian",
-        &[0x10A0..=0x10FF, 0x1C90..=0x1CBF, 0x2D00..=0x2D2F]
-    ),
-    face!(
-        "armenian",
-        400.0,
-        "armenian",
-        &[0x0530..=0x058F, 0xFB13..=0xFB17]
-    ),
+    face!("georgian", 400.0, "georgian", &[0x10A0..=0x10FF, 0x1C90..=0x1CBF, 0x2D00..=0x2D2F]),
+    face!("armenian", 400.0, "armenian", &[0x0530..=0x058F, 0xFB13..=0xFB17]),
     face!("bengali", 400.0, "bengali", &[0x0980..=0x09FF]),
     face!("tamil", 400.0, "tamil", &[0x0B80..=0x0BFF]),
     face!(
         "emoji",
         400.0,
         "emoji",
-        &[
-            0x203C..=0x203C,
-            0x2049..=0x2049,
-            0x20E3..=0x20E3,
-            0x2600..=0x27BF,
-            0x2B00..=0x2BFF,
-            0x1F000..=0x1FAFF
-        ]
+        &[0x203C..=0x203C, 0x2049..=0x2049, 0x20E3..=0x20E3, 0x2600..=0x27BF, 0x2B00..=0x2BFF, 0x1F000..=0x1FAFF]
     ),
     face!(
         "sc",
@@ -98,17 +71,7 @@ static FACES: [Face; 14] = [
             0x20000..=0x3FFFF
         ]
     ),
-    face!(
-        "kr",
-        400.0,
-        "kr",
-        &[
-            0x1100..=0x11FF,
-            0x3130..=0x318F,
-            0xA960..=0xA97F,
-            0xAC00..=0xD7FF
-        ]
-    ),
+    face!("kr", 400.0, "kr", &[0x1100..=0x11FF, 0x3130..=0x318F, 0xA960..=0xA97F, 0xAC00..=0xD7FF]),
 ];
 
 /// The families, in the order in which they are asked for a character of running text.
@@ -142,15 +105,9 @@ pub struct Fonts {
 
 impl Fonts {
     pub fn new() -> Self {
-        let options = CollectionOptions {
-            shared: false,
-            system_fonts: false,
-        };
+        let options = CollectionOptions { shared: false, system_fonts: false };
         let mut fonts = Self {
-            context: FontContext {
-                collection: Collection::new(options),
-                source_cache: SourceCache::default(),
-            },
+            context: FontContext { collection: Collection::new(options), source_cache: SourceCache::default() },
             registered: [false; FACES.len()],
             charmaps: Vec::new(),
             covered: HashMap::new(),
@@ -174,10 +131,7 @@ impl Fonts {
             }
         }
         let covered = self.charmaps.iter().any(|(data, info)| {
-            info.charmap_index()
-                .charmap(data.data())
-                .and_then(|map| map.map(c))
-                .is_some_and(|glyph| glyph != 0)
+            info.charmap_index().charmap(data.data()).and_then(|map| map.map(c)).is_some_and(|glyph| glyph != 0)
         });
         self.covered.insert(c, covered);
         covered
@@ -191,15 +145,10 @@ impl Fonts {
             weight: Some(FontWeight::new(face.weight)),
             ..FontInfoOverride::default()
         };
-        let families = self
-            .context
-            .collection
-            .register_fonts(data.clone(), Some(named));
+        let families = self.context.collection.register_fonts(data.clone(), Some(named));
         for (family, infos) in families {
             if face.family == "emoji" {
-                self.context
-                    .collection
-                    .append_generic_families(GenericFamily::Emoji, std::iter::once(family));
+                self.context.collection.append_generic_families(GenericFamily::Emoji, std::iter::once(family));
             }
             for info in infos {
                 self.charmaps.push((data.clone(), info));

@@ -9,6 +9,8 @@ mod paper;
 mod sheet;
 mod summary;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use sheet::sheet;

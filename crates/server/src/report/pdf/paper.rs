@@ -16,9 +16,7 @@ use krilla::outline::{Outline, OutlineNode};
 use krilla::page::PageSettings;
 use krilla::paint::Fill;
 use krilla::surface::Surface;
-use krilla::tagging::{
-    Artifact, ArtifactType, ContentTag, SpanTag, TableHeaderScope, Tag, TagGroup, TagTree,
-};
+use krilla::tagging::{Artifact, ArtifactType, ContentTag, SpanTag, TableHeaderScope, Tag, TagGroup, TagTree};
 use krilla::{SerializeSettings, color::rgb};
 
 use super::text::{Block, Face, Ink, Style, Typesetter};
@@ -41,19 +39,10 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    pub const PORTRAIT: Self = Self {
-        width: 595.0,
-        height: 842.0,
-    };
-    pub const LANDSCAPE: Self = Self {
-        width: 842.0,
-        height: 595.0,
-    };
+    pub const PORTRAIT: Self = Self { width: 595.0, height: 842.0 };
+    pub const LANDSCAPE: Self = Self { width: 842.0, height: 595.0 };
     /// A3, for tables that would be cut to ribbons on A4.
-    pub const WIDE: Self = Self {
-        width: 1191.0,
-        height: 842.0,
-    };
+    pub const WIDE: Self = Self { width: 1191.0, height: 842.0 };
 
     /// Between the margins.
     pub const fn inner(self) -> f32 {
@@ -100,21 +89,9 @@ enum Mark {
     Open(Role),
     Close,
     Outline(String, f32),
-    Text {
-        block: Rc<Block>,
-        lines: Range<usize>,
-        x: f32,
-        y: f32,
-        aside: Option<ArtifactType>,
-    },
-    Fill {
-        rect: Rect,
-        ink: Ink,
-    },
-    Shape {
-        path: Path,
-        ink: Ink,
-    },
+    Text { block: Rc<Block>, lines: Range<usize>, x: f32, y: f32, aside: Option<ArtifactType> },
+    Fill { rect: Rect, ink: Ink },
+    Shape { path: Path, ink: Ink },
 }
 
 /// The document in the making.
@@ -201,24 +178,12 @@ impl<'a> Paper<'a> {
 
     /// The lines of a block, with their top left at `x`, `y`.
     pub fn text(&mut self, block: &Rc<Block>, lines: Range<usize>, x: f32, y: f32) {
-        self.marks.push(Mark::Text {
-            block: block.clone(),
-            lines,
-            x,
-            y,
-            aside: None,
-        });
+        self.marks.push(Mark::Text { block: block.clone(), lines, x, y, aside: None });
     }
 
     /// Text that is not part of the content: repeated headers, page numbers.
     pub fn aside(&mut self, block: &Rc<Block>, x: f32, y: f32, kind: ArtifactType) {
-        self.marks.push(Mark::Text {
-            block: block.clone(),
-            lines: 0..block.lines.len(),
-            x,
-            y,
-            aside: Some(kind),
-        });
+        self.marks.push(Mark::Text { block: block.clone(), lines: 0..block.lines.len(), x, y, aside: Some(kind) });
     }
 
     pub fn fill(&mut self, x: f32, y: f32, width: f32, height: f32, ink: Ink) {
@@ -242,14 +207,7 @@ impl<'a> Paper<'a> {
         self.flow_at(role, text, style, MARGIN, width)
     }
 
-    pub fn flow_at(
-        &mut self,
-        role: Role,
-        text: &str,
-        style: Style,
-        x: f32,
-        width: f32,
-    ) -> Result<(), PdfError> {
+    pub fn flow_at(&mut self, role: Role, text: &str, style: Style, x: f32, width: f32) -> Result<(), PdfError> {
         let block = self.type_.block(text, style, width);
         let mut from = 0;
         self.open(role);
@@ -325,8 +283,7 @@ impl<'a> Paper<'a> {
         let Some(document) = &mut self.document else {
             return Ok(());
         };
-        let settings = PageSettings::from_wh(self.sheet.width, self.sheet.height)
-            .expect("sheets have a size");
+        let settings = PageSettings::from_wh(self.sheet.width, self.sheet.height).expect("sheets have a size");
         if self.open.is_empty() {
             self.open.push(TagGroup::new(Tag::Section));
         }
@@ -346,13 +303,7 @@ impl<'a> Paper<'a> {
                     let place = XyzDestination::new(index, Point::from_xy(0.0, (y - 12.0).max(0.0)));
                     self.outline.push(OutlineNode::new(title, place));
                 }
-                Mark::Text {
-                    block,
-                    lines,
-                    x,
-                    y,
-                    aside,
-                } => {
+                Mark::Text { block, lines, x, y, aside } => {
                     let tag = match aside {
                         Some(kind) => ContentTag::Artifact(Artifact::with_kind(kind)),
                         None => ContentTag::Span(SpanTag::empty()),
@@ -393,20 +344,11 @@ impl<'a> Paper<'a> {
         let left = self.one_line(&self.letterhead.origin.clone(), SMALL, inner - 90.0);
         self.aside(&left, MARGIN, foot, ArtifactType::Footer);
         let right = self.type_.block(&number, SMALL.flush_right(), 90.0);
-        self.aside(
-            &right,
-            self.sheet.width - MARGIN - 90.0,
-            foot,
-            ArtifactType::Footer,
-        );
+        self.aside(&right, self.sheet.width - MARGIN - 90.0, foot, ArtifactType::Footer);
         if self.pages > 0 {
             let title = self.one_line(&self.letterhead.title.clone(), SMALL, inner * 0.5);
             self.aside(&title, MARGIN, 34.0, ArtifactType::Header);
-            let subject = self.one_line(
-                &self.letterhead.subject.clone(),
-                SMALL.flush_right(),
-                inner * 0.5,
-            );
+            let subject = self.one_line(&self.letterhead.subject.clone(), SMALL.flush_right(), inner * 0.5);
             self.aside(&subject, MARGIN + inner * 0.5, 34.0, ArtifactType::Header);
             self.fill(MARGIN, 46.5, inner, 0.4, HAIR);
         }
@@ -429,9 +371,9 @@ impl<'a> Paper<'a> {
 fn settings(level: Level) -> SerializeSettings {
     let rules = ConfigurationBuilder::new();
     let rules = match level {
-        Level::Accessible => rules
-            .with_archival_validator(Archival::A2_A)
-            .with_accessibility_validator(Accessibility::UA1),
+        Level::Accessible => {
+            rules.with_archival_validator(Archival::A2_A).with_accessibility_validator(Accessibility::UA1)
+        }
         Level::Archival => rules.with_archival_validator(Archival::A2_U),
         Level::Plain => rules,
     };
@@ -470,9 +412,9 @@ fn group(role: Role, letterhead: &Letterhead) -> TagGroup {
         Role::Title => TagGroup::new(Tag::Hn(FIRST, Some(letterhead.title.clone()))),
         Role::Heading => TagGroup::new(Tag::Hn(second, Some("Section".to_owned()))),
         Role::Paragraph => TagGroup::new(Tag::P),
-        Role::Table => TagGroup::new(
-            Tag::Table.with_summary(Some(format!("{} {}", letterhead.title, letterhead.subject))),
-        ),
+        Role::Table => {
+            TagGroup::new(Tag::Table.with_summary(Some(format!("{} {}", letterhead.title, letterhead.subject))))
+        }
         Role::Head => TagGroup::new(Tag::THead),
         Role::Body => TagGroup::new(Tag::TBody),
         Role::Row => TagGroup::new(Tag::TR),
@@ -483,16 +425,11 @@ fn group(role: Role, letterhead: &Letterhead) -> TagGroup {
 }
 
 fn paint(ink: Ink) -> Option<Fill> {
-    Some(Fill {
-        paint: rgb::Color::new(ink.0, ink.1, ink.2).into(),
-        ..Fill::default()
-    })
+    Some(Fill { paint: rgb::Color::new(ink.0, ink.1, ink.2).into(), ..Fill::default() })
 }
 
 fn shape(surface: &mut Surface<'_>, path: &Path, ink: Ink) {
-    surface.start_tagged(ContentTag::Artifact(Artifact::with_kind(
-        ArtifactType::Layout,
-    )));
+    surface.start_tagged(ContentTag::Artifact(Artifact::with_kind(ArtifactType::Layout)));
     surface.set_fill(paint(ink));
     surface.draw_path(path);
     surface.end_tagged();

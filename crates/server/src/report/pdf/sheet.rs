@@ -18,11 +18,7 @@ pub(super) const PROSE: Style = Style::new(Face::Sans, 8.5, 12.5, INK);
 pub(super) const QUIET: Style = Style::new(Face::Sans, 8.0, 12.0, GREY);
 
 /// The report as PDF.
-pub fn sheet(
-    certificate: &Certificate,
-    spool: &mut Spool,
-    cancelled: &Cancelled<'_>,
-) -> Result<Vec<u8>, PdfError> {
+pub fn sheet(certificate: &Certificate, spool: &mut Spool, cancelled: &Cancelled<'_>) -> Result<Vec<u8>, PdfError> {
     let columns = certificate.columns.len();
     if columns > COLUMNS_MAX {
         return Err(PdfError::TooManyColumns { columns });
@@ -30,26 +26,15 @@ pub fn sheet(
     if spool.rows > ROWS_MAX {
         return Err(PdfError::TooManyRows { rows: spool.rows });
     }
-    let looks: Vec<cell::Kind> = certificate
-        .columns
-        .iter()
-        .map(|column| cell::Kind::of(&column.field))
-        .collect();
+    let looks: Vec<cell::Kind> = certificate.columns.iter().map(|column| cell::Kind::of(&column.field)).collect();
     let headings = certificate
         .columns
         .iter()
         .zip(&looks)
-        .map(|(column, kind)| Heading {
-            title: column.title.clone(),
-            look: look(*kind),
-        })
+        .map(|(column, kind)| Heading { title: column.title.clone(), look: look(*kind) })
         .collect();
     let print = |row: &super::super::spool::Row| -> Vec<String> {
-        row.cells
-            .iter()
-            .zip(&looks)
-            .map(|(value, kind)| bounded(cell::printed(value, *kind), row.position))
-            .collect()
+        row.cells.iter().zip(&looks).map(|(value, kind)| bounded(cell::printed(value, *kind), row.position)).collect()
     };
 
     let mut type_ = Typesetter::new();
@@ -64,13 +49,7 @@ pub fn sheet(
     let facts = facts(certificate);
     let level = if spool.rows <= TAGGED_ROWS_MAX { Level::Accessible } else { Level::Archival };
     in_two_rounds(&mut type_, size, &letterhead, level, cancelled, |paper| {
-        cover::cover(
-            paper,
-            &certificate.organization,
-            &certificate.title,
-            &certificate.description,
-            &facts,
-        )?;
+        cover::cover(paper, &certificate.organization, &certificate.title, &certificate.description, &facts)?;
         if spool.rows == 0 {
             paper.y += 18.0;
             paper.flow(Role::Heading, "No event matches", cover::HEADING)?;
@@ -135,11 +114,7 @@ fn facts(certificate: &Certificate) -> Vec<Fact> {
         (Some(first), Some(last)) => format!("{} to {}", grouped(first), grouped(last)),
         _ => "none".to_owned(),
     };
-    let filter = if certificate.filter.is_empty() {
-        "everything".to_owned()
-    } else {
-        certificate.filter.clone()
-    };
+    let filter = if certificate.filter.is_empty() { "everything".to_owned() } else { certificate.filter.clone() };
     let order = match certificate.order {
         Order::Desc => "newest first",
         Order::Asc => "oldest first",
@@ -152,11 +127,7 @@ fn facts(certificate: &Certificate) -> Vec<Fact> {
         Fact::new("Time range", range(certificate)).span(2),
         Fact::new(
             "Trail up to",
-            format!(
-                "{} events, sealed {}",
-                grouped(certificate.checkpoint.size),
-                utc(&certificate.checkpoint.at)
-            ),
+            format!("{} events, sealed {}", grouped(certificate.checkpoint.size), utc(&certificate.checkpoint.at)),
         )
         .span(2),
         Fact::new("Origin", certificate.origin.clone()).code().span(2),

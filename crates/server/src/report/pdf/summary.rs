@@ -162,11 +162,7 @@ fn changes(paper: &mut Paper<'_>, changes: &[Change]) -> Result<(), PdfError> {
         let name = paper.type_.block(&change.field, CODE, field - 8.0);
         let was = paper.type_.block(&change.old, Style { ink: RED, ..VALUE }, old - 8.0);
         let is = paper.type_.block(&change.new, Style { ink: GREEN, ..VALUE }, inner - field - old);
-        let row = [
-            (name, 0.0, Role::RowTitle),
-            (was, field, Role::Cell),
-            (is, field + old, Role::Cell),
-        ];
+        let row = [(name, 0.0, Role::RowTitle), (was, field, Role::Cell), (is, field + old, Role::Cell)];
         rows(paper, &row)?;
     }
     paper.close();

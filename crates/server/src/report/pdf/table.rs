@@ -43,11 +43,7 @@ pub struct Columns {
 
 impl Columns {
     /// Chooses the sheet and the widths by what `sample`, the first rows, would like to have.
-    pub fn measure(
-        type_: &mut Typesetter,
-        headings: Vec<Heading>,
-        sample: &[Vec<String>],
-    ) -> (Sheet, Self) {
+    pub fn measure(type_: &mut Typesetter, headings: Vec<Heading>, sample: &[Vec<String>]) -> (Sheet, Self) {
         let scale = if headings.len() > 16 { 0.88 } else { 1.0 };
         let mut wants = Vec::with_capacity(headings.len());
         for (index, heading) in headings.iter().enumerate() {
@@ -63,31 +59,23 @@ impl Columns {
             }
             naturals.sort_by(f32::total_cmp);
             // The few longest may wrap.
-            let natural = naturals
-                .get(naturals.len().saturating_sub(1) * 19 / 20)
-                .copied()
-                .unwrap_or(0.0);
+            let natural = naturals.get(naturals.len().saturating_sub(1) * 19 / 20).copied().unwrap_or(0.0);
             let min = min.clamp(18.0, WORD_MAX) + 2.0 * PAD_X + 0.5;
             let max = natural.max(title.max).min(NATURAL_MAX) + 2.0 * PAD_X + 0.5;
             wants.push((min, max.max(min)));
         }
         let narrowest: f32 = wants.iter().map(|want| want.0).sum();
         let natural: f32 = wants.iter().map(|want| want.1).sum();
-        let sheet = if natural <= Sheet::PORTRAIT.inner()
-            || (headings.len() <= 5 && narrowest <= Sheet::PORTRAIT.inner())
-        {
-            Sheet::PORTRAIT
-        } else if narrowest <= Sheet::LANDSCAPE.inner() {
-            Sheet::LANDSCAPE
-        } else {
-            Sheet::WIDE
-        };
+        let sheet =
+            if natural <= Sheet::PORTRAIT.inner() || (headings.len() <= 5 && narrowest <= Sheet::PORTRAIT.inner()) {
+                Sheet::PORTRAIT
+            } else if narrowest <= Sheet::LANDSCAPE.inner() {
+                Sheet::LANDSCAPE
+            } else {
+                Sheet::WIDE
+            };
         let widths = share(&wants, &headings, sheet.inner());
-        let columns = Self {
-            headings,
-            widths,
-            scale,
-        };
+        let columns = Self { headings, widths, scale };
         (sheet, columns)
     }
 
@@ -152,17 +140,14 @@ impl Columns {
             .enumerate()
             .map(|(index, (heading, width))| {
                 let text = cells.get(index).map_or("", String::as_str);
-                paper
-                    .type_
-                    .block(text, style(heading.look, self.scale), width - 2.0 * PAD_X)
+                paper.type_.block(text, style(heading.look, self.scale), width - 2.0 * PAD_X)
             })
             .collect();
         let leading = style(Look::Text, self.scale).leading;
         let lines = blocks.iter().map(|block| block.lines.len()).max().unwrap_or(1).max(1);
         let height = lines as f32 * leading + 2.0 * PAD_Y;
         let titles = 26.0;
-        if height > paper.room() && (height <= paper.room_of_page() - titles || paper.room() < 80.0)
-        {
+        if height > paper.room() && (height <= paper.room_of_page() - titles || paper.room() < 80.0) {
             self.turn(paper)?;
         }
         let mut from = 0;
@@ -216,11 +201,7 @@ fn style(look: Look, scale: f32) -> Style {
 
 fn title_style(look: Look, scale: f32) -> Style {
     let style = Style::new(Face::Semibold, 7.6 * scale, 10.0 * scale, INK);
-    if look == Look::Number {
-        style.flush_right()
-    } else {
-        style
-    }
+    if look == Look::Number { style.flush_right() } else { style }
 }
 
 /// Shares `whole` among columns of which each has a smallest and a natural width.
@@ -232,18 +213,11 @@ fn share(wants: &[(f32, f32)], headings: &[Heading], whole: f32) -> Vec<f32> {
     }
     if natural > whole {
         let give = (whole - narrowest) / (natural - narrowest).max(1.0);
-        return wants
-            .iter()
-            .map(|(min, max)| min + (max - min) * give)
-            .collect();
+        return wants.iter().map(|(min, max)| min + (max - min) * give).collect();
     }
     // What is left over goes to the columns that hold prose.
     let grows = |heading: &Heading| if heading.look == Look::Text { 1.0 } else { 0.25 };
-    let total: f32 = wants
-        .iter()
-        .zip(headings)
-        .map(|(want, heading)| want.1 * grows(heading))
-        .sum();
+    let total: f32 = wants.iter().zip(headings).map(|(want, heading)| want.1 * grows(heading)).sum();
     wants
         .iter()
         .zip(headings)

@@ -37,13 +37,7 @@ pub struct Style {
 
 impl Style {
     pub const fn new(face: Face, size: f32, leading: f32, ink: Ink) -> Self {
-        Self {
-            face,
-            size,
-            leading,
-            ink,
-            right: false,
-        }
+        Self { face, size, leading, ink, right: false }
     }
 
     pub const fn flush_right(mut self) -> Self {
@@ -159,21 +153,14 @@ impl Typesetter {
         let text = self.printable(text).into_owned();
         self.shape(&text, style);
         let widths = self.layout.calculate_content_widths();
-        Widths {
-            min: widths.min,
-            max: widths.max,
-        }
+        Widths { min: widths.min, max: widths.max }
     }
 
     fn lay_out(&mut self, text: &str, style: Style, width: f32) -> Block {
         let text = self.printable(text).into_owned();
         self.shape(&text, style);
         self.layout.break_all_lines(Some(width));
-        let alignment = if style.right {
-            Alignment::Right
-        } else {
-            Alignment::Start
-        };
+        let alignment = if style.right { Alignment::Right } else { Alignment::Start };
         self.layout.align(alignment, AlignmentOptions::default());
 
         let mut lines = Vec::with_capacity(self.layout.len());
@@ -219,11 +206,7 @@ impl Typesetter {
                     }
                 }
                 if !glyphs.is_empty() {
-                    pieces.push(Piece {
-                        font,
-                        x: start,
-                        glyphs,
-                    });
+                    pieces.push(Piece { font, x: start, glyphs });
                 }
             }
             lines.push(Line { pieces });
@@ -232,26 +215,19 @@ impl Typesetter {
     }
 
     fn shape(&mut self, text: &str, style: Style) {
-        let mut builder =
-            self.layouts
-                .ranged_builder(&mut self.fonts.context, text, 1.0, /* quantize */ false);
+        let mut builder = self.layouts.ranged_builder(&mut self.fonts.context, text, 1.0, /* quantize */ false);
         let (family, weight) = match style.face {
             Face::Sans => (fonts::SANS, 400.0),
             Face::Semibold => (fonts::SANS, 600.0),
             Face::Mono => (fonts::MONO, 400.0),
         };
-        builder.push_default(StyleProperty::FontFamily(FontFamily::Source(
-            Cow::Borrowed(family),
-        )));
+        builder.push_default(StyleProperty::FontFamily(FontFamily::Source(Cow::Borrowed(family))));
         builder.push_default(StyleProperty::FontWeight(FontWeight::new(weight)));
         builder.push_default(StyleProperty::FontSize(style.size));
-        builder.push_default(StyleProperty::LineHeight(LineHeight::Absolute(
-            style.leading,
-        )));
+        builder.push_default(StyleProperty::LineHeight(LineHeight::Absolute(style.leading)));
         // Ligatures are for books. Here every letter must be found again when the text is searched or copied.
-        builder.push_default(StyleProperty::FontFeatures(FontFeatures::Source(
-            Cow::Borrowed("\"liga\" 0, \"clig\" 0"),
-        )));
+        builder
+            .push_default(StyleProperty::FontFeatures(FontFeatures::Source(Cow::Borrowed("\"liga\" 0, \"clig\" 0"))));
         builder.push_default(StyleProperty::OverflowWrap(OverflowWrap::BreakWord));
         builder.build_into(&mut self.layout, text);
     }
