@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod notify;
 pub mod outgoing;
 pub mod report;
+pub mod rebuild;
 pub mod run;
 pub mod search;
 pub mod selfcheck;
