@@ -112,7 +112,7 @@ function CertificateOf({ run }: { run: Run }) {
         <p className="small">
           The SHA-256 of the file must be the one above; the same one stands in the trail, in the event <code>audit.exported</code> of this run. The checkpoint inside the file is signed by the trail; each event of it can be proven with the proof bundle.
         </p>
-        <Command>{run.format === 'bundle' ? 'belfry verify --bundle FILE --key KEY' : 'sha256sum FILE'}</Command>
+        <Command>{run.format === 'bundle' ? 'belfry verify --bundle FILE --vkey KEY' : 'sha256sum FILE'}</Command>
         {run.certificate && (
           <a href={run.certificate} download className="small">
             Download the certificate as a file

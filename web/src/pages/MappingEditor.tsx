@@ -117,10 +117,10 @@ function Editor({ mapping, samples: given }: { mapping: Mapping; samples: string
         <div className={classes.left}>
           <Program value={program} onChange={setProgram} errors={errors} />
           <section className={classes.samples} aria-label="Samples">
-            <div className={classes.tabs} role="tablist" aria-label="Samples">
+            <div className={classes.tabs} role="group" aria-label="Samples">
               {samples.map((s, i) => (
                 <span key={i} className={classes.tab} data-chosen={i === at || undefined}>
-                  <button type="button" role="tab" aria-selected={i === at} className="plain row" style={{ gap: 6 }} onClick={() => setAt(i)}>
+                  <button type="button" aria-pressed={i === at} className="plain row" style={{ gap: 6 }} onClick={() => setAt(i)}>
                     <Mark result={resultOf(i)} /> Sample {i + 1}
                   </button>
                   {samples.length > 1 && (

@@ -104,7 +104,7 @@ export function Trail() {
         <ol className={classes.steps}>
           <li>
             <span>Check the data folder, or a backup of it, on any machine. Nothing but the public key is needed:</span>
-            <Command>{`belfry verify --data DIR --key '${data.vkey}'`}</Command>
+            <Command>{`belfry verify DIR --vkey '${data.vkey}'`}</Command>
           </li>
           <li>
             <span>Fetch today's checkpoint, and keep it where this server can't reach it:</span>
@@ -112,7 +112,7 @@ export function Trail() {
           </li>
           <li>
             <span>Check that today's trail still holds all that a kept checkpoint spoke of:</span>
-            <Command>{`belfry verify --data DIR --key '${data.vkey}' --checkpoint checkpoint-2026-01-31`}</Command>
+            <Command>{`belfry verify DIR --vkey '${data.vkey}' --checkpoint checkpoint-2026-01-31`}</Command>
           </li>
           <li>
             <span>

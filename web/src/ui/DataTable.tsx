@@ -95,7 +95,7 @@ export function DataTable<R>(props: Props<R>) {
   }
 
   return (
-    <div className={classes.scroller} ref={scroller} role="grid" aria-label={name} aria-rowcount={rows.length} data-slim={slim || undefined}>
+    <div className={classes.scroller} ref={scroller} tabIndex={0} role="grid" aria-label={name} aria-rowcount={rows.length} data-slim={slim || undefined}>
       {!slim && (
         <div className={classes.head} role="row" style={{ gridTemplateColumns: template, minWidth: least }}>
           {props.onChoose && (

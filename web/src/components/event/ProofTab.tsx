@@ -92,7 +92,7 @@ export default function ProofTab({ position }: { position: number }) {
         <div className="dim small" style={{ marginBottom: 4 }}>
           Check it again without this server:
         </div>
-        <Command>{`belfry verify --proof ${file} --key '${trail.data?.vkey ?? ''}'`}</Command>
+        <Command>{`belfry verify --proof ${file} --vkey '${trail.data?.vkey ?? ''}'`}</Command>
       </div>
     </div>
   )
