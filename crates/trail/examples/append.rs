@@ -11,16 +11,24 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: u64| arguments.next().map_or(default, |a| a.parse().unwrap());
     let (entries, batch, threads) = (number(1_000_000), number(2_000), number(4));
-    let folder = arguments.next().map_or_else(|| tempfile::tempdir().unwrap().keep(), |f| tempfile::tempdir_in(f).unwrap().keep());
+    let folder = arguments
+        .next()
+        .map_or_else(|| tempfile::tempdir().unwrap().keep(), |f| tempfile::tempdir_in(f).unwrap().keep());
     let mut options = Options::default();
-    if let Ok(n) = std::env::var("FRAME") { options.frame_entries_max = n.parse().unwrap(); }
-    if let Ok(n) = std::env::var("LEVEL") { options.zstd_level = n.parse().unwrap(); }
+    if let Ok(n) = std::env::var("FRAME") {
+        options.frame_entries_max = n.parse().unwrap();
+    }
+    if let Ok(n) = std::env::var("LEVEL") {
+        options.zstd_level = n.parse().unwrap();
+    }
     let key = SigningKey::generate().unwrap();
     Trail::create(&folder, "localhost/append", &key).unwrap();
     let (trail, _) = Trail::open(&folder, key.clone(), options).unwrap();
     let per_thread = entries / threads;
     // A few batches made ahead for each thread, so that making them is not measured.
-    let made: Vec<Vec<Vec<Bytes>>> = (0..threads).map(|t| (0..8).map(|b| (0..batch).map(|i| entry((t * 8 + b) * batch + i)).collect()).collect()).collect();
+    let made: Vec<Vec<Vec<Bytes>>> = (0..threads)
+        .map(|t| (0..8).map(|b| (0..batch).map(|i| entry((t * 8 + b) * batch + i)).collect()).collect())
+        .collect();
     let cpu = cpu_seconds();
     let begun = Instant::now();
     let mut latencies: Vec<Duration> = std::thread::scope(|scope| {
@@ -59,7 +67,11 @@ fn main() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let closed = begun.elapsed().as_secs_f64();
-    println!("all packed after {closed:.2} s, {:.2} CPU s per million, {:.1} bytes per packed entry", (cpu_seconds() - cpu) / size as f64 * 1e6, packed_bytes_per_entry(&folder));
+    println!(
+        "all packed after {closed:.2} s, {:.2} CPU s per million, {:.1} bytes per packed entry",
+        (cpu_seconds() - cpu) / size as f64 * 1e6,
+        packed_bytes_per_entry(&folder)
+    );
     reads(&trail);
     trail.close();
     drop(trail);
@@ -88,19 +100,27 @@ fn reads(trail: &Trail) {
     let random = |round: u64, i: u64| (round * 50 + i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) % size;
     time("the newest 50 one by one", &|_| (size - 50..size).for_each(|p| drop(trail.get(p).unwrap())));
     time("50 anywhere", &|round| (0..50).for_each(|i| drop(trail.get(random(round, i)).unwrap())));
-    time("10,000 in a row", &|round| drop(trail.read(random(round, 0).min(size - 10_000), 10_000, usize::MAX).unwrap()));
+    time("10,000 in a row", &|round| {
+        drop(trail.read(random(round, 0).min(size - 10_000), 10_000, usize::MAX).unwrap())
+    });
     let sealed = trail.seal().unwrap();
     time("an inclusion proof", &|round| drop(trail.inclusion(random(round, 1), sealed.size).unwrap()));
     time("a consistency proof", &|round| drop(trail.consistency(random(round, 2), sealed.size).unwrap()));
 }
 
 fn has_sealed(folder: &std::path::Path) -> bool {
-    std::fs::read_dir(folder.join("log")).unwrap().filter(|e| e.as_ref().unwrap().path().extension().is_some_and(|x| x == "wal")).count() > 1
+    std::fs::read_dir(folder.join("log"))
+        .unwrap()
+        .filter(|e| e.as_ref().unwrap().path().extension().is_some_and(|x| x == "wal"))
+        .count()
+        > 1
 }
 
 /// An entry of about 640 bytes that compresses like a real one.
 fn entry(i: u64) -> Bytes {
-    let r = |salt: u64| (i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(salt as u32 * 11).wrapping_mul(salt * 2 + 1);
+    let r = |salt: u64| {
+        (i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(salt as u32 * 11).wrapping_mul(salt * 2 + 1)
+    };
     let mut text = String::with_capacity(700);
     let actions = ["credential.viewed", "authentication.failed", "session.started", "credential.rotated", "user.login"];
     write!(
@@ -127,6 +147,10 @@ fn packed_bytes_per_entry(folder: &std::path::Path) -> f64 {
     let files = std::fs::read_dir(folder.join("log")).unwrap().map(|e| e.unwrap().path());
     let of = |ending: &'static str| move |p: &std::path::PathBuf| p.extension().is_some_and(|x| x == ending);
     let (packs, wals): (Vec<_>, Vec<_>) = files.partition(of("pack"));
-    let end = wals.iter().filter(|p| of("wal")(p)).map(|p| p.file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap()).min();
+    let end = wals
+        .iter()
+        .filter(|p| of("wal")(p))
+        .map(|p| p.file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap())
+        .min();
     packs.iter().map(|p| p.metadata().unwrap().len()).sum::<u64>() as f64 / end.unwrap() as f64
 }

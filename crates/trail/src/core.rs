@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Mutex, RwLock};
 
 use crate::cache::Lru;
 use crate::checkpoint::Checkpoint;
@@ -20,8 +20,9 @@ use crate::log::Log;
 use crate::note::{SigningKey, VerifyingKey};
 use crate::options::Options;
 use crate::queue::Queue;
+use crate::signal::Signal;
 use crate::tags::Tags;
-use crate::tree::{self, Edge, FullTile, TILE_WIDTH};
+use crate::tree::{self, Edge, FullTile, TILE_WIDTH, Tile};
 use crate::{packer, tile, writer};
 
 /// Callbacks that are told of every commit.
@@ -41,7 +42,7 @@ pub struct Core {
     pub listeners: Listeners,
     pub signal: Signal,
     /// Leaf hashes of full tiles, which many proofs share.
-    pub leaf_tiles: Mutex<Lru<u64, Arc<Vec<Hash>>>>,
+    pub leaf_tiles: Mutex<Lru<u64, Tile>>,
     pub current: Mutex<Arc<crate::wal::Wal>>,
     /// Entries on disk and in the tree.
     pub durable: AtomicU64,
@@ -55,7 +56,7 @@ pub struct Core {
 #[derive(Default)]
 pub struct Tree {
     pub edge: Edge,
-    pub pending: BTreeMap<(u8, u64), Arc<Vec<Hash>>>,
+    pub pending: BTreeMap<(u8, u64), Tile>,
 }
 
 impl Tree {
@@ -68,75 +69,6 @@ impl Tree {
         for FullTile { level, index, hashes } in full {
             self.pending.insert((level, index), Arc::new(hashes));
         }
-    }
-}
-
-/// Wakes the checkpointer and the packer.
-#[derive(Default)]
-pub struct Signal {
-    state: Mutex<SignalState>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct SignalState {
-    size: u64,
-    sealed: u64,
-    closing: bool,
-}
-
-impl Signal {
-    /// Says how long the trail is now.
-    pub fn grown(&self, size: u64) {
-        self.state.lock().size = size;
-        self.changed.notify_all();
-    }
-
-    /// Says that one more segment is sealed.
-    pub fn sealed(&self) {
-        self.state.lock().sealed += 1;
-        self.changed.notify_all();
-    }
-
-    /// Waits until more segments were sealed than `seen`; false when the threads shall end.
-    pub fn wait_sealed(&self, seen: &mut u64) -> bool {
-        let mut state = self.state.lock();
-        while state.sealed == *seen && !state.closing {
-            self.changed.wait(&mut state);
-        }
-        *seen = state.sealed;
-        !state.closing
-    }
-
-    /// Whether the threads shall end.
-    pub fn is_closing(&self) -> bool {
-        self.state.lock().closing
-    }
-
-    /// Says that the threads shall end.
-    pub fn close(&self) {
-        self.state.lock().closing = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits until the trail is longer than `known`; false when the threads shall end.
-    pub fn wait_beyond(&self, known: u64) -> bool {
-        let mut state = self.state.lock();
-        while state.size <= known && !state.closing {
-            self.changed.wait(&mut state);
-        }
-        !state.closing
-    }
-
-    /// Waits until `until`, or until the threads shall end: false.
-    pub fn sleep_until(&self, until: Instant) -> bool {
-        let mut state = self.state.lock();
-        while !state.closing {
-            if self.changed.wait_until(&mut state, until).timed_out() {
-                return !state.closing;
-            }
-        }
-        false
     }
 }
 
@@ -169,7 +101,11 @@ impl Core {
             }
             spawned.ok()
         };
-        let threads = [spawn("trail-writer", writer::run), spawn("trail-signer", run_checkpoints), spawn("trail-packer", packer::run)];
+        let threads = [
+            spawn("trail-writer", writer::run),
+            spawn("trail-signer", run_checkpoints),
+            spawn("trail-packer", packer::run),
+        ];
         if threads.iter().any(Option::is_none) {
             core.fail("a thread of the trail can't be started");
         }
@@ -239,8 +175,7 @@ impl Core {
         };
         let signed = Checkpoint::sign(&self.key, self.verifier.name(), size, root, Checkpoint::now())?;
         let path = self.dir.join("checkpoint");
-        disk::replace(&*self.options.disk, &path, signed.note.as_bytes())
-            .map_err(TrailError::io("write", &path))?;
+        disk::replace(&*self.options.disk, &path, signed.note.as_bytes()).map_err(TrailError::io("write", &path))?;
         let signed = Arc::new(signed);
         *self.checkpoint.write() = signed.clone();
         Ok(signed)

@@ -41,7 +41,8 @@ impl Head {
             tags: u32_at(bytes, 20)?,
             entries_bytes: u32_at(bytes, 24)?,
         };
-        let body = u64::from(head.entries_bytes) + 4 * u64::from(head.entries) + TAG_BYTES as u64 * u64::from(head.tags);
+        let body =
+            u64::from(head.entries_bytes) + 4 * u64::from(head.entries) + TAG_BYTES as u64 * u64::from(head.tags);
         (body == u64::from(head.body_bytes) && head.entries > 0).then_some(head)
     }
 

@@ -21,6 +21,7 @@ mod pack;
 mod packer;
 mod proof;
 mod queue;
+mod signal;
 mod tags;
 pub mod tile;
 mod trail;

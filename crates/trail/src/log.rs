@@ -88,13 +88,21 @@ impl Log {
     /// The segments of the WAL, newest first.
     pub fn wals(&self) -> Vec<Arc<Wal>> {
         let segments = self.segments.read();
-        segments.values().rev().filter_map(|s| if let Segment::Wal(wal) = s { Some(wal.clone()) } else { None }).collect()
+        segments
+            .values()
+            .rev()
+            .filter_map(|s| if let Segment::Wal(wal) = s { Some(wal.clone()) } else { None })
+            .collect()
     }
 
     /// The packs, newest first.
     pub fn packs(&self) -> Vec<Arc<PackRef>> {
         let segments = self.segments.read();
-        segments.values().rev().filter_map(|s| if let Segment::Pack(pack) = s { Some(pack.clone()) } else { None }).collect()
+        segments
+            .values()
+            .rev()
+            .filter_map(|s| if let Segment::Pack(pack) = s { Some(pack.clone()) } else { None })
+            .collect()
     }
 
     /// The segment that holds `position`, when there is one.
@@ -131,7 +139,13 @@ impl Log {
 
     /// Reads entries from `from` on until one of the bounds is reached or the log ends; at least one
     /// when there is one. Reads only what lies below `size`.
-    pub fn read(&self, from: u64, size: u64, entries_max: usize, bytes_max: usize) -> Result<Vec<(u64, Bytes)>, TrailError> {
+    pub fn read(
+        &self,
+        from: u64,
+        size: u64,
+        entries_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<(u64, Bytes)>, TrailError> {
         let mut entries = Vec::new();
         let mut next = from;
         let mut bytes_left = bytes_max;

@@ -95,7 +95,8 @@ impl SigningKey {
     pub fn write_new(&self, path: &Path) -> Result<(), KeyError> {
         let file_error = |source| KeyError::File { path: path.into(), source };
         let pem = self.0.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Malformed)?;
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(file_error)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(file_error)?;
         file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
         if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             fs::File::open(folder).and_then(|d| d.sync_all()).map_err(file_error)?;

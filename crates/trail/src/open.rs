@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::cache::Lru;
-use crate::core::{Core, LEAF_TILES_MAX, Signal, Tree};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::core::{Core, LEAF_TILES_MAX, Tree};
 use crate::disk::{self, Disk};
 use crate::error::TrailError;
 use crate::hash::Hash;
@@ -18,6 +18,7 @@ use crate::note::{NoteError, SigningKey};
 use crate::options::Options;
 use crate::pack::{self, Pack};
 use crate::queue::Queue;
+use crate::signal::Signal;
 use crate::tags::Tags;
 use crate::trail::Opened;
 use crate::tree::{self, Edge, TILE_WIDTH};
@@ -151,7 +152,8 @@ impl Replay<'_> {
             Some(wal) => wal,
             None => {
                 let first = self.tree.edge.size();
-                let wal = Wal::create(self.disk, &folder, first).map_err(TrailError::io("begin a segment in", &folder))?;
+                let wal =
+                    Wal::create(self.disk, &folder, first).map_err(TrailError::io("begin a segment in", &folder))?;
                 let wal = Arc::new(wal);
                 self.log.put(first, Segment::Wal(wal.clone()));
                 wal

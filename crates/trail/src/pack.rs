@@ -8,6 +8,7 @@
 mod build;
 mod check;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -118,7 +119,9 @@ struct FrameRef {
 fn read_index(bytes: &[u8], trailer: &Trailer) -> Option<Vec<FrameRef>> {
     let mut frames: Vec<FrameRef> = bytes
         .chunks_exact(INDEX_BYTES)
-        .map(|one| Some(FrameRef { offset: u64_at(one, 0)?, before: u32_at(one, 8)?, entries: u32_at(one, 12)?, end: 0 }))
+        .map(|one| {
+            Some(FrameRef { offset: u64_at(one, 0)?, before: u32_at(one, 8)?, entries: u32_at(one, 12)?, end: 0 })
+        })
         .collect::<Option<_>>()?;
     let (mut end, mut entries) = (trailer.index_offset, trailer.entries);
     for frame in frames.iter_mut().rev() {
@@ -181,7 +184,8 @@ impl Pack {
     /// Opens a pack and reads its index.
     pub fn open(disk: &dyn Disk, path: &Path, first: u64) -> Result<Self, TrailError> {
         let io = |e| TrailError::io("read", path)(e);
-        let tampered = |what: &str| TrailError::Tampered { position: first, what: format!("{}: {what}", path.display()) };
+        let tampered =
+            |what: &str| TrailError::Tampered { position: first, what: format!("{}: {what}", path.display()) };
         let file = disk.open_read(path).map_err(io)?;
         let file_bytes = file.len().map_err(io)?;
         let mut bytes = vec![0; TRAILER_BYTES];
@@ -220,19 +224,24 @@ impl Pack {
         let first = self.trailer.first + u64::from(at.before);
         let mut bytes = vec![0; (at.end - at.offset) as usize];
         disk::read_exact_at(&*self.file, &mut bytes, at.offset).map_err(TrailError::io("read", &self.path))?;
-        let fault = |what: String| TrailError::Tampered { position: first, what: format!("{}: {what}", self.path.display()) };
+        let fault =
+            |what: String| TrailError::Tampered { position: first, what: format!("{}: {what}", self.path.display()) };
         unpack(&bytes, first, at.entries).map_err(fault)
     }
 
     /// The tags in it, oldest first.
     pub fn tags(&self) -> Result<Vec<([u8; 16], Tagged)>, TrailError> {
         let mut bytes = vec![0; TAG_BYTES * self.trailer.tags as usize + self.trailer.note_bytes as usize];
-        disk::read_exact_at(&*self.file, &mut bytes, self.trailer.tags_offset()).map_err(TrailError::io("read", &self.path))?;
+        disk::read_exact_at(&*self.file, &mut bytes, self.trailer.tags_offset())
+            .map_err(TrailError::io("read", &self.path))?;
         if crc32c::crc32c(&bytes) != self.trailer.tags_crc {
             let what = format!("{}: its tags are damaged", self.path.display());
             return Err(TrailError::Tampered { position: self.trailer.first, what });
         }
-        Ok(bytes[..TAG_BYTES * self.trailer.tags as usize].chunks_exact(TAG_BYTES).filter_map(frame::read_tag).collect())
+        Ok(bytes[..TAG_BYTES * self.trailer.tags as usize]
+            .chunks_exact(TAG_BYTES)
+            .filter_map(frame::read_tag)
+            .collect())
     }
 }
 
@@ -251,13 +260,24 @@ fn unpack(bytes: &[u8], first: u64, entries: u32) -> Result<Frame, String> {
     Frame::parse(first, plain, entries).ok_or_else(damaged)
 }
 
+thread_local! {
+    /// Its tables are larger than most frames, so each thread that reads makes them once.
+    static UNPACKER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
 fn decode(codec: u8, stored: &[u8], plain_bytes: u32) -> Result<Vec<u8>, String> {
     if plain_bytes > PLAIN_BYTES_MAX {
         return Err(format!("a frame of {plain_bytes} bytes is too long"));
     }
     match codec {
         STORED => Ok(stored.to_vec()),
-        ZSTD => zstd::bulk::decompress(stored, plain_bytes as usize).map_err(|e| format!("a frame does not unpack: {e}")),
+        ZSTD => UNPACKER.with_borrow_mut(|unpacker| {
+            let unpacker = match unpacker {
+                Some(unpacker) => unpacker,
+                None => unpacker.insert(zstd::bulk::Decompressor::new().map_err(|e| e.to_string())?),
+            };
+            unpacker.decompress(stored, plain_bytes as usize).map_err(|e| format!("a frame does not unpack: {e}"))
+        }),
         other => Err(format!("codec {other} is not known to this version")),
     }
 }

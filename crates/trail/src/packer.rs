@@ -86,7 +86,8 @@ fn pack(core: &Core, wal: &Wal) -> Result<(), TrailError> {
 
 fn encode(core: &Core, wal: &Wal, leaves: &[Hash], note: &str) -> io::Result<Vec<u8>> {
     let (first, end) = (wal.first, wal.end());
-    let mut builder = Builder::new(first, leaves.len() as u32, core.options.zstd_level, core.options.frame_entries_max)?;
+    let mut builder =
+        Builder::new(first, leaves.len() as u32, core.options.zstd_level, core.options.frame_entries_max)?;
     let mut next = first;
     let mut entries = Vec::new();
     while next < end {

@@ -48,7 +48,13 @@ pub fn verify_inclusion(index: u64, size: u64, leaf: &Hash, path: &[Hash], root:
 
 /// Checks that the tree of `old` leaves is a prefix of the tree of `new` leaves. Every tree begins
 /// with the empty one, which proves nothing: `old` is at least 1.
-pub fn verify_consistency(old: u64, new: u64, path: &[Hash], old_root: &Hash, new_root: &Hash) -> Result<(), ProofError> {
+pub fn verify_consistency(
+    old: u64,
+    new: u64,
+    path: &[Hash],
+    old_root: &Hash,
+    new_root: &Hash,
+) -> Result<(), ProofError> {
     if old == 0 || old > new {
         return Err(ProofError::OutOfRange);
     }

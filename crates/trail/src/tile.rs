@@ -89,7 +89,19 @@ mod tests {
         assert_eq!(index_path(1_234_067), "x001/x234/067");
         assert_eq!(parse_path("x001/x234/067.p/12"), Some(TileRef { index: 1_234_067, width: 12 }));
         assert_eq!(parse_path("067"), Some(TileRef { index: 67, width: 256 }));
-        for wrong in ["", "67", "x067", "x000/067", "001/067", "x001/x067", "067.p/256", "067.p/0", "067.p/012", "../067", "x001//067"] {
+        for wrong in [
+            "",
+            "67",
+            "x067",
+            "x000/067",
+            "001/067",
+            "x001/x067",
+            "067.p/256",
+            "067.p/0",
+            "067.p/012",
+            "../067",
+            "x001//067",
+        ] {
             assert_eq!(parse_path(wrong), None, "{wrong:?}");
         }
     }

@@ -15,12 +15,12 @@ use crate::error::{AppendError, TrailError};
 use crate::frame::ENTRY_BYTES_MAX;
 use crate::hash::Hash;
 use crate::note::{SigningKey, VerifyingKey};
+use crate::open;
 use crate::options::Options;
 use crate::queue::Waiting;
 use crate::tags::{Tag, Tagged};
 use crate::tree::{self, WholeTiles};
 use crate::verify::Bundle;
-use crate::open;
 
 /// The place of an entry in the trail, from 0.
 pub type Position = u64;
@@ -152,7 +152,12 @@ impl Trail {
 
     /// Reads entries from `from` on, until one of the bounds is reached or the trail ends; at least
     /// one when there is one.
-    pub fn read(&self, from: Position, entries_max: usize, bytes_max: usize) -> Result<Vec<(Position, Bytes)>, TrailError> {
+    pub fn read(
+        &self,
+        from: Position,
+        entries_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<(Position, Bytes)>, TrailError> {
         self.0.core.read(from, entries_max, bytes_max)
     }
 
@@ -187,7 +192,8 @@ impl Trail {
         Ok(Proof { position, size, leaf, path: tree::inclusion(&**core, position, size)? })
     }
 
-    /// The proof that the tree of `old` entries is a prefix of that of `new` entries.
+    /// The proof that the tree of `old` entries is a prefix of that of `new` entries. For 0 it is
+    /// empty and proves nothing.
     pub fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, TrailError> {
         let core = &self.0.core;
         core.within(new)?;
@@ -237,7 +243,7 @@ impl Trail {
             signed = core.make_checkpoint()?;
         }
         let tiles = WholeTiles::new(&**core, signed.size);
-        let mut bundle = Bundle::new(&core.verifier, &signed.note);
+        let mut bundle = Bundle::begin(&core.verifier, &signed.note);
         for &position in positions {
             let beyond = || TrailError::OutOfRange { asked: position, size: signed.size };
             let entry = self.get(position)?.filter(|_| position < signed.size).ok_or_else(beyond)?;

@@ -121,11 +121,14 @@ pub trait Hashes {
     fn hashes(&self, level: u8, from: u64, to: u64) -> Result<Vec<Hash>, Self::Error>;
 }
 
+/// The hashes of a tile, shared.
+pub type Tile = Arc<Vec<Hash>>;
+
 /// Stored hashes for many proofs of one size: each tile is fetched once.
 pub struct WholeTiles<'a, H: ?Sized> {
     below: &'a H,
     size: u64,
-    tiles: Mutex<Lru<(u8, u64), Arc<Vec<Hash>>>>,
+    tiles: Mutex<Lru<(u8, u64), Tile>>,
 }
 
 impl<'a, H: Hashes + ?Sized> WholeTiles<'a, H> {

@@ -216,11 +216,14 @@ impl Wal {
                 let begin = state.offsets[index];
                 let last = frame_end.min(index.saturating_add(entries_left));
                 let end_of = |i: usize| if i == frame_end { frame.entries_end } else { state.offsets[i] };
-                let mut stop = index + state.offsets[index..last]
-                    .partition_point(|o| ((*o - begin) as usize) < bytes_left);
+                let mut stop =
+                    index + state.offsets[index..last].partition_point(|o| ((*o - begin) as usize) < bytes_left);
                 stop = stop.clamp(index + 1, last);
                 let end = end_of(stop);
-                let kept = frame.bytes.as_ref().map(|b| b.slice((begin - frame.offset) as usize..(end - frame.offset) as usize));
+                let kept = frame
+                    .bytes
+                    .as_ref()
+                    .map(|b| b.slice((begin - frame.offset) as usize..(end - frame.offset) as usize));
                 (kept, begin, end, stop - index)
             };
             let bytes = match kept {

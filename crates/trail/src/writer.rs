@@ -58,12 +58,22 @@ fn commit(core: &Core, waiting: Vec<Waiting>, recent: &mut Recent) -> Result<Ans
         let count = batch.entries.len() as u32;
         let next = first + leaves.len() as u64;
         if let Some(tag) = &batch.tag {
-            let known = core.tags.lock().get(&tag.key)
+            let known = core
+                .tags
+                .lock()
+                .get(&tag.key)
                 .or_else(|| tags.iter().find(|(key, _)| *key == tag.key).map(|(_, tagged)| *tagged));
             if let Some(known) = known {
                 let Tagged { body, first, count } = known;
                 let same = body == tag.body;
-                answers.push((done, if same { Ok(Appended { first, count, repeated: true }) } else { Err(AppendError::TagTaken { first, count }) }));
+                answers.push((
+                    done,
+                    if same {
+                        Ok(Appended { first, count, repeated: true })
+                    } else {
+                        Err(AppendError::TagTaken { first, count })
+                    },
+                ));
                 continue;
             }
             tags.push((tag.key, Tagged { body: tag.body, first: next, count }));
@@ -115,7 +125,8 @@ fn write(
 /// Ends the segment and begins the next one.
 fn rotate(core: &Core, first: u64) -> Result<Arc<Wal>, TrailError> {
     let folder = core.dir.join("log");
-    let wal = Wal::create(&*core.options.disk, &folder, first).map_err(TrailError::io("begin a segment in", &folder))?;
+    let wal =
+        Wal::create(&*core.options.disk, &folder, first).map_err(TrailError::io("begin a segment in", &folder))?;
     let wal = Arc::new(wal);
     core.log.put(first, Segment::Wal(wal.clone()));
     *core.current.lock() = wal.clone();

@@ -101,9 +101,14 @@ fn what_is_too_large_or_too_much_is_refused_at_once() {
     assert!(matches!(trail.append_wait(too_much), Err(AppendError::TooLarge { .. })));
     // The writer is held in a callback, so what follows waits.
     let (hold, held) = std::sync::mpsc::channel::<()>();
-    trail.append(one(60_000), Box::new(move |_| {
-        let _ = held.recv();
-    })).unwrap();
+    trail
+        .append(
+            one(60_000),
+            Box::new(move |_| {
+                let _ = held.recv();
+            }),
+        )
+        .unwrap();
     std::thread::sleep(std::time::Duration::from_millis(100));
     trail.append(one(60_000), Box::new(|_| ())).unwrap();
     assert!(matches!(trail.append(one(60_000), Box::new(|_| ())), Err(AppendError::Busy { .. })));
@@ -120,8 +125,13 @@ fn small() -> Options {
 
 fn wait_packed(dir: &Path, packs: usize) {
     for _ in 0..500 {
-        let names: Vec<_> = std::fs::read_dir(dir.join("log")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        if names.iter().filter(|n| n.ends_with(".pack")).count() >= packs && names.iter().filter(|n| n.ends_with(".wal")).count() <= 1 {
+        let names: Vec<_> = std::fs::read_dir(dir.join("log"))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        if names.iter().filter(|n| n.ends_with(".pack")).count() >= packs
+            && names.iter().filter(|n| n.ends_with(".wal")).count() <= 1
+        {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(10));

@@ -179,6 +179,27 @@ fn what_was_answered_survives_every_crash_and_fault() {
     }
 }
 
+#[test]
+fn a_full_disk_stops_the_trail_and_loses_nothing() {
+    let disk = FaultyDisk::new(1);
+    Trail::create_on(&disk, Path::new(DIR), "sim/a", &key()).unwrap();
+    let trail = open(&disk).unwrap();
+    let batch = |n: u64| Batch { entries: (0..10).map(|i| entry(n, i)).collect(), tag: None };
+    for n in 0..20 {
+        trail.append_wait(batch(n)).unwrap();
+    }
+    disk.set_full(true);
+    let refused = trail.append_wait(batch(20)).unwrap_err();
+    assert!(refused.to_string().contains("no storage space"), "{refused}");
+    assert_eq!((trail.size(), trail.get(199).unwrap()), (200, Some(entry(19, 9))), "what is there can be read");
+    assert!(matches!(trail.append_wait(batch(21)), Err(AppendError::Stopped(_))), "until it is opened again");
+    drop(trail);
+    disk.set_full(false);
+    let trail = open(&disk).unwrap();
+    assert_eq!(trail.append_wait(batch(20)).unwrap().first, 200);
+    assert_eq!(read_all(&trail, 0).len(), 210);
+}
+
 /// The same where a tile of level 1 fills while things go wrong.
 #[test]
 fn tiles_survive_too() {

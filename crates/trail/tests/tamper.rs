@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use trail::verify::{self, FaultKind, Verified};
-use trail::{Batch, Checkpoint, Options, SigningKey, Tag, Trail, VerifyingKey};
+use trail::{Batch, Checkpoint, Options, SigningKey, Tag, Trail, TrailError, VerifyingKey};
 
 const ORIGIN: &str = "belfry.example/acme";
 
@@ -126,7 +126,8 @@ fn forge(wal: &Path, change: impl Fn(&mut Vec<Vec<u8>>, &mut Vec<[u8; 4]>)) {
             parts.push(content[next..next + 2 + len].to_vec());
             next += 2 + len;
         }
-        let mut shorts: Vec<[u8; 4]> = content[next..next + 4 * entries].chunks_exact(4).map(|c| c.try_into().unwrap()).collect();
+        let mut shorts: Vec<[u8; 4]> =
+            content[next..next + 4 * entries].chunks_exact(4).map(|c| c.try_into().unwrap()).collect();
         let tags = content[next + 4 * entries..next + 4 * entries + 44 * tags].to_vec();
         assert_eq!(next - at - 28, entries_bytes);
         if parts.iter().any(|p| p[2..] == entry(925)) {
@@ -257,6 +258,30 @@ fn a_wrong_or_missing_tile_is_found() {
     assert_eq!(check(dir.path(), None).unwrap_err().position, 250 * 256);
     fs::remove_file(&tile).unwrap();
     assert_eq!(check(dir.path(), None).unwrap_err().position, 0);
+}
+
+#[test]
+fn a_newer_format_is_said_to_be_newer() {
+    let dir = tempfile::tempdir().unwrap();
+    trail(dir.path(), 1_000, 300, 50);
+    let patch = |path: &Path, version: std::ops::Range<usize>, covered: std::ops::Range<usize>| {
+        let content = fs::read(path).unwrap();
+        let mut newer = content.clone();
+        newer[version].copy_from_slice(&2_u32.to_be_bytes());
+        let crc = crc32c::crc32c(&newer[covered.clone()]);
+        newer[covered.end..covered.end + 4].copy_from_slice(&crc.to_be_bytes());
+        fs::write(path, &newer).unwrap();
+        let fault = check(dir.path(), None).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unreadable, "{fault}");
+        let error = Trail::open(dir.path(), key(), Options::default()).unwrap_err();
+        assert!(matches!(error, TrailError::Version { found: 2, known: 1, .. }), "{error}");
+        fs::write(path, content).unwrap();
+    };
+    patch(&wals(dir.path())[0], 8..12, 0..28);
+    let pack = &files(dir.path(), "pack")[2];
+    let end = fs::metadata(pack).unwrap().len() as usize;
+    patch(pack, end - 20..end - 16, end - 64..end - 12);
+    check(dir.path(), None).unwrap();
 }
 
 #[test]

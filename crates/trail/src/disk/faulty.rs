@@ -38,6 +38,7 @@ struct State {
     operations: u64,
     fail_at: Option<(u64, Fault)>,
     down: bool,
+    full: bool,
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
@@ -76,6 +77,7 @@ impl FaultyDisk {
             operations: 0,
             fail_at: None,
             down: false,
+            full: false,
             inodes: Vec::new(),
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
@@ -100,6 +102,11 @@ impl FaultyDisk {
     /// Forgets a planned fault.
     pub fn heal(&self) {
         self.0.lock().fail_at = None;
+    }
+
+    /// Has no room for more bytes, or has it again.
+    pub fn set_full(&self, full: bool) {
+        self.0.lock().full = full;
     }
 
     /// Cuts the power: every operation fails until [`FaultyDisk::restart`].
@@ -132,7 +139,7 @@ impl FaultyDisk {
         // Of each folder the first few changes are kept.
         let mut kept: BTreeMap<PathBuf, bool> = BTreeMap::new();
         for (folder, change) in std::mem::take(&mut state.pending_names) {
-            let luck = state.next_random() % 3 > 0;
+            let luck = !state.next_random().is_multiple_of(3);
             let keep = kept.entry(folder).or_insert(true);
             *keep = *keep && luck;
             if *keep {
@@ -352,10 +359,15 @@ impl DiskFile for FaultyFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.run(|state, inode| {
+            let full = state.full;
             let inode = &mut state.inodes[inode];
-            write(&mut inode.now, offset as usize, bytes);
-            inode.pending.push(Change::Write { offset: offset as usize, bytes: bytes.to_owned() });
-        })
+            // As far as there is room: what a full disk takes of a write is torn.
+            let room =
+                if full { inode.now.len().saturating_sub(offset as usize).min(bytes.len()) } else { bytes.len() };
+            write(&mut inode.now, offset as usize, &bytes[..room]);
+            inode.pending.push(Change::Write { offset: offset as usize, bytes: bytes[..room].to_owned() });
+            if room == bytes.len() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+        })?
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

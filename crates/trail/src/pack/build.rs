@@ -62,8 +62,7 @@ impl Builder {
             return Ok(());
         }
         let packed = self.compressor.compress(&self.plain)?;
-        let (codec, stored) =
-            if packed.len() < self.plain.len() { (ZSTD, &packed) } else { (STORED, &self.plain) };
+        let (codec, stored) = if packed.len() < self.plain.len() { (ZSTD, &packed) } else { (STORED, &self.plain) };
         let begin = self.bytes.len();
         self.bytes.extend_from_slice(&[codec, 0, 0, 0]);
         self.bytes.extend_from_slice(&(stored.len() as u32).to_be_bytes());
@@ -106,7 +105,9 @@ impl Builder {
         ];
         self.bytes.extend_from_slice(&(index_offset as u64).to_be_bytes());
         self.bytes.extend_from_slice(&self.first.to_be_bytes());
-        for number in [self.frames, self.entries, tags.len() as u32, note.len() as u32, crcs[0], crcs[1], crcs[2], VERSION, 0] {
+        for number in
+            [self.frames, self.entries, tags.len() as u32, note.len() as u32, crcs[0], crcs[1], crcs[2], VERSION, 0]
+        {
             self.bytes.extend_from_slice(&number.to_be_bytes());
         }
         let crc = crc32c::crc32c(&self.bytes[end..]);

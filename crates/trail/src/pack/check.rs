@@ -2,7 +2,10 @@
 
 use std::io::Read as _;
 
-use super::{HEAD_BYTES, HEADER_BYTES, MAGIC, PLAIN_BYTES_MAX, STORED, TRAILER_BYTES, Trailer, Unreadable, VERSION, read_index, unpack};
+use super::{
+    HEAD_BYTES, HEADER_BYTES, MAGIC, PLAIN_BYTES_MAX, STORED, TRAILER_BYTES, Trailer, Unreadable, VERSION, read_index,
+    unpack,
+};
 use crate::frame::{self, TAG_BYTES, entry_at, u32_at, u64_at};
 use crate::hash::Hash;
 use crate::tags::Tagged;
@@ -46,7 +49,10 @@ pub fn check(bytes: &[u8], first: u64) -> Result<Checked, PackFault> {
     let tags_at = trailer.tags_offset() as usize;
     let index = &bytes[index_at..shorts_at];
     if crc32c::crc32c(index) != trailer.index_crc {
-        return Err(fault(whole_frames_end(bytes, first).min(first + u64::from(trailer.entries)), "its index is damaged"));
+        return Err(fault(
+            whole_frames_end(bytes, first).min(first + u64::from(trailer.entries)),
+            "its index is damaged",
+        ));
     }
     let frames = read_index(index, &trailer).ok_or_else(|| fault(first, "its index is damaged"))?;
     let shorts = &bytes[shorts_at..tags_at];

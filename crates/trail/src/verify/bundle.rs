@@ -65,7 +65,7 @@ pub struct VerifiedBundle {
 
 impl Bundle {
     /// An empty bundle under this checkpoint.
-    pub(crate) fn new(vkey: &VerifyingKey, checkpoint: &str) -> BundleBuilder {
+    pub(crate) fn begin(vkey: &VerifyingKey, checkpoint: &str) -> BundleBuilder {
         let bundle = Self {
             format: FORMAT.into(),
             version: VERSION,
@@ -118,12 +118,14 @@ impl BundleBuilder {
 /// Checks an exported bundle against `key`, or against the key it names itself when none is known
 /// from elsewhere; the caller says so then.
 pub fn bundle(json: &[u8], key: Option<&VerifyingKey>) -> Result<VerifiedBundle, Fault> {
-    let bundle: Bundle = serde_json::from_slice(json).map_err(|e| Fault::unreadable(0, format!("not a bundle: {e}")))?;
+    let bundle: Bundle =
+        serde_json::from_slice(json).map_err(|e| Fault::unreadable(0, format!("not a bundle: {e}")))?;
     if bundle.format != FORMAT || bundle.version != VERSION {
         let what = format!("format {:?} version {} is not known to this program", bundle.format, bundle.version);
         return Err(Fault::unreadable(0, what));
     }
-    let named: VerifyingKey = bundle.vkey.parse().map_err(|e| Fault::wrong(0, format!("the key in the bundle: {e}")))?;
+    let named: VerifyingKey =
+        bundle.vkey.parse().map_err(|e| Fault::wrong(0, format!("the key in the bundle: {e}")))?;
     let key = key.unwrap_or(&named).clone();
     if key != named {
         return Err(Fault::wrong(0, format!("the bundle is of the key {named}, not of {key}")));

@@ -37,16 +37,8 @@ pub fn folder_on(
     // First the checkpoint, then the files: while a server is writing, those only grow.
     let signed = read_checkpoint(disk, dir, key);
     let units = list(disk, dir)?;
-    let mut walk = Walk {
-        disk,
-        dir,
-        key,
-        packed: false,
-        edge: Edge::default(),
-        vouched: 0,
-        roots: Vec::new(),
-        torn_bytes: 0,
-    };
+    let mut walk =
+        Walk { disk, dir, key, packed: false, edge: Edge::default(), vouched: 0, roots: Vec::new(), torn_bytes: 0 };
     let total = signed.as_ref().map_or(0, |s| s.size).max(known.map_or(0, |k| k.size));
     walk.roots.extend(signed.as_ref().ok().map(|s| (s.size, s.root, "the checkpoint")));
     walk.roots.extend(known.map(|k| (k.size, k.root, "the checkpoint kept elsewhere")));
@@ -76,7 +68,10 @@ pub fn folder_on(
 
     let size = walk.edge.size();
     if let Some((wanted, _, what)) = walk.roots.first() {
-        return Err(Fault::wrong(size, format!("{what} covers {wanted} entries, but there are only {size}: the tail is missing")));
+        return Err(Fault::wrong(
+            size,
+            format!("{what} covers {wanted} entries, but there are only {size}: the tail is missing"),
+        ));
     }
     let signed = signed.map_err(|what| Fault { position: walk.vouched, ..what })?;
     Ok(Verified {
@@ -115,7 +110,9 @@ fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<Unit>, Fault> {
     let found = files::sort(&names);
     let mut units: Vec<Unit> = found.packs.iter().map(|&first| Unit { first, packed: true }).collect();
     let last_pack = found.packs.last().copied();
-    units.extend(found.wals.iter().filter(|&&f| last_pack.is_none_or(|p| f > p)).map(|&first| Unit { first, packed: false }));
+    units.extend(
+        found.wals.iter().filter(|&&f| last_pack.is_none_or(|p| f > p)).map(|&first| Unit { first, packed: false }),
+    );
     Ok(units)
 }
 
@@ -147,9 +144,14 @@ fn check_unit(disk: &dyn Disk, dir: &Path, unit: Unit) -> Outcome {
     if !unit.packed {
         match disk::read_all(disk, &wal_path) {
             Ok(bytes) => {
-                let checked = wal::check(&bytes, first)
-                    .map_err(|position| Fault::wrong(position, format!("{}: the entry does not fit its hash", wal_path.display())))?;
-                return Ok(Content { leaves: checked.leaves, note: None, ending: Some((checked.ending, checked.torn_at)) });
+                let checked = wal::check(&bytes, first).map_err(|position| {
+                    Fault::wrong(position, format!("{}: the entry does not fit its hash", wal_path.display()))
+                })?;
+                return Ok(Content {
+                    leaves: checked.leaves,
+                    note: None,
+                    ending: Some((checked.ending, checked.torn_at)),
+                });
             }
             // A running server may have packed it in the meantime.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
@@ -203,7 +205,10 @@ impl Walk<'_> {
                     return Err(Fault::wrong(position, format!("{name}: {what}")));
                 }
                 Ending::Unknown { version } => {
-                    return Err(Fault::unreadable(size, format!("{name} has format version {version}, use a newer program")));
+                    return Err(Fault::unreadable(
+                        size,
+                        format!("{name} has format version {version}, use a newer program"),
+                    ));
                 }
             }
         }
@@ -264,7 +269,11 @@ impl Walk<'_> {
         let bytes = match disk::read_all(self.disk, &path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return if self.packed { Err(Fault::wrong(start, format!("{} is missing", path.display()))) } else { Ok(()) };
+                return if self.packed {
+                    Err(Fault::wrong(start, format!("{} is missing", path.display())))
+                } else {
+                    Ok(())
+                };
             }
             Err(e) => return Err(Fault::unreadable(start, format!("{}: {e}", path.display()))),
         };
@@ -280,7 +289,10 @@ impl Walk<'_> {
             None => Err(Fault::wrong(start, format!("{} is too long", path.display()))),
             Some(i) => {
                 let position = start + i as u64 * step;
-                Err(Fault::wrong(position, format!("{} does not fit the entries from {position} to {}", path.display(), position + step - 1)))
+                Err(Fault::wrong(
+                    position,
+                    format!("{} does not fit the entries from {position} to {}", path.display(), position + step - 1),
+                ))
             }
         }
     }
