@@ -110,14 +110,18 @@ fn write(
     }
     let len = bytes.len();
     let at = wal.append(bytes, offsets, leaves, tags).map_err(TrailError::io("write", &wal.path))?;
-    core.tree.lock().extend(leaves);
     if !tags.is_empty() {
         let mut known = core.tags.lock();
         for (key, tagged) in tags {
             known.insert(*key, *tagged);
         }
     }
-    core.durable.fetch_add(leaves.len() as u64, Ordering::Release);
+    {
+        // Together, so that no checkpoint is seen that is longer than the trail.
+        let mut tree = core.tree.lock();
+        tree.extend(leaves);
+        core.durable.store(tree.edge.size(), Ordering::Release);
+    }
     recent.keep(wal, at, len, core.options.recent_bytes_max);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use trail::{AppendError, Appended, Batch, Options, SigningKey, Tag, Trail, TrailError};
+use trail::{AppendError, Appended, Batch, Options, SigningKey, Tag, Trail, TrailError, verify};
 
 const ORIGIN: &str = "belfry.example/acme";
 
@@ -51,8 +51,8 @@ fn what_was_appended_is_read_and_survives_reopening() {
         let sealed = trail.seal().unwrap();
         assert_eq!(sealed.size, size);
         let proof = trail.inclusion(7, size).unwrap();
-        trail::verify::inclusion(&entry(7), &proof, &sealed).unwrap();
-        assert!(trail::verify::inclusion(&entry(8), &proof, &sealed).is_err());
+        verify::inclusion(&entry(7), &proof, &sealed).unwrap();
+        assert!(verify::inclusion(&entry(8), &proof, &sealed).is_err());
     }
 }
 
@@ -164,11 +164,11 @@ fn packed_entries_are_read_and_proved_like_others() {
         for position in [0, 1, 899, 900, 4_000, size - 1] {
             assert_eq!(trail.get(position).unwrap(), Some(entry(position)));
             let proof = trail.inclusion(position, size).unwrap();
-            trail::verify::inclusion(&entry(position), &proof, &sealed).unwrap();
+            verify::inclusion(&entry(position), &proof, &sealed).unwrap();
         }
         for old in [1, 255, 256, 257, 1_000, size - 1] {
             let path = trail.consistency(old, size).unwrap();
-            trail::verify::consistency(old, size, &path, &trail.root(old).unwrap(), &sealed.root).unwrap();
+            verify::consistency(old, size, &path, &trail.root(old).unwrap(), &sealed.root).unwrap();
         }
         let bundle = trail.entries_bundle(7, 256).unwrap();
         assert_eq!(&bundle[2..2 + entry(7 * 256).len()], &entry(7 * 256)[..]);
@@ -197,7 +197,61 @@ fn tiles_of_level_1_are_kept_and_used_at_the_next_start() {
     assert_eq!(trail.root(size).unwrap(), sealed.root);
     for position in [3, 65_535, 65_536, 131_071, 131_072, 149_999] {
         let proof = trail.inclusion(position, size).unwrap();
-        trail::verify::inclusion(&entry(position), &proof, &sealed).unwrap();
+        verify::inclusion(&entry(position), &proof, &sealed).unwrap();
     }
     assert_eq!(trail.tile(1, 1, 256).unwrap(), std::fs::read(dir.path().join("tile/1/001")).unwrap());
+}
+
+#[test]
+fn readers_are_right_while_it_is_written_and_packed() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let dir = tempfile::tempdir().unwrap();
+    Trail::create(dir.path(), ORIGIN, &key()).unwrap();
+    let options = Options {
+        checkpoint_interval: std::time::Duration::from_millis(1),
+        recent_bytes_max: 100_000,
+        cache_bytes_max: 100_000,
+        ..small()
+    };
+    let (trail, _) = Trail::open(dir.path(), key(), options).unwrap();
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for reader in 0..3_u64 {
+            let (trail, ended) = (&trail, &ended);
+            scope.spawn(move || {
+                let mut random = reader;
+                while !ended.load(Ordering::Relaxed) {
+                    let checkpoint = trail.checkpoint();
+                    let size = checkpoint.size;
+                    assert!(size <= trail.size());
+                    if size == 0 {
+                        continue;
+                    }
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let position = (random >> 20) % size;
+                    let proof = trail.inclusion(position, size).unwrap();
+                    verify::inclusion(&entry(position), &proof, &checkpoint).unwrap();
+                    assert_eq!(trail.get(position).unwrap(), Some(entry(position)));
+                    let old = position + 1;
+                    let path = trail.consistency(old, size).unwrap();
+                    verify::consistency(old, size, &path, &trail.root(old).unwrap(), &checkpoint.root).unwrap();
+                    let read = trail.read(position, 500, 20_000).unwrap();
+                    for (i, (at, bytes)) in read.into_iter().enumerate() {
+                        assert_eq!((at, bytes), (position + i as u64, entry(position + i as u64)));
+                    }
+                    trail.tile(0, position / 256, (size - position / 256 * 256).min(256) as u16).unwrap();
+                }
+            });
+        }
+        let mut size = 0;
+        while size < 70_000 {
+            let count = 1 + size % 400;
+            match trail.append_wait(batch(size, count)) {
+                Ok(_) => size += count,
+                Err(AppendError::Busy { .. }) => std::thread::sleep(std::time::Duration::from_millis(5)),
+                Err(e) => panic!("{e}"),
+            }
+        }
+        ended.store(true, Ordering::Relaxed);
+    });
 }
