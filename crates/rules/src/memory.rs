@@ -224,3 +224,89 @@ impl FromIterator<MemoryChange> for Memory {
         memory
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use event::Object;
+
+    fn event(fields: serde_json::Value) -> Event<'static> {
+        match Value::from(fields) {
+            Value::Object(fields) => Event::of(fields),
+            _ => Event::of(Object::new()),
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_the_values_in_their_places() {
+        let mut rule = Rule::new("r", "r", event::Filter::All);
+        rule.group_by = vec!["user.name".to_owned(), "host.name".to_owned()];
+        let of = |fields: serde_json::Value| Fingerprint::of(&rule, &event(fields));
+        let same = of(serde_json::json!({"user": {"name": "ada"}, "host": {"name": "h"}}));
+        assert_eq!(of(serde_json::json!({"user": {"name": "ADA"}, "host": {"name": "h"}, "x": 1})), same);
+        let others = [
+            serde_json::json!({"user": {"name": "adah"}}),
+            serde_json::json!({"host": {"name": "adah"}}),
+            serde_json::json!({"user": {"name": "h"}, "host": {"name": "ada"}}),
+            serde_json::json!({"user": {"name": ["ada", "h"]}}),
+            serde_json::json!({"user": {"name": "ada"}, "host": {"name": ["h", ""]}}),
+            serde_json::json!({}),
+        ];
+        let mut seen = vec![same];
+        for other in others {
+            let fingerprint = of(other);
+            assert!(!seen.contains(&fingerprint));
+            seen.push(fingerprint);
+        }
+        assert_eq!(same.to_string().parse(), Ok(same));
+        assert!("x".repeat(32).parse::<Fingerprint>().is_err());
+        assert!("+0123456789abcdef0123456789abcde".parse::<Fingerprint>().is_err());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let rules = RuleSet::new([Rule::new("r", "r", event::Filter::All)]);
+        let now = Timestamp::UNIX_EPOCH;
+        let row = |n: u8, held: u64| MemoryChange {
+            rule: RuleId("r".to_owned()),
+            fingerprint: Fingerprint([n; 16]),
+            slot: Slot {
+                sent_at: now,
+                sent_position: n.into(),
+                held_before: 0,
+                held,
+                last_position: n.into(),
+                last_at: now + SignedDuration::from_secs(n.into()),
+            },
+        };
+        let mut memory: Memory = [row(1, 5), row(2, 0), row(3, 0), row(4, 0)].into_iter().collect();
+        let gone = memory.evict_to(&rules, now + SignedDuration::from_secs(60), 2);
+        assert_eq!(gone.iter().map(|slot| slot.fingerprint.0[0]).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(memory.len(), 2);
+        // A count that waits for its message outlives the interval.
+        assert_eq!(memory.evict(&rules, now + SignedDuration::from_hours(48)).len(), 1);
+        assert_eq!(memory.iter().collect::<Vec<_>>(), [row(1, 5)]);
+        assert_eq!(memory.evict(&rules, now + HELD_KEPT + SignedDuration::from_hours(1)).first().map(|slot| slot.held), Some(5));
+        assert!(memory.is_empty());
+        memory.apply(&row(1, 0));
+        assert_eq!(memory.evict(&RuleSet::default(), now).len(), 1);
+    }
+
+    #[test]
+    fn rows_travel_as_json() {
+        let change = MemoryChange {
+            rule: RuleId("r".to_owned()),
+            fingerprint: Fingerprint([7; 16]),
+            slot: Slot {
+                sent_at: Timestamp::UNIX_EPOCH,
+                sent_position: 1,
+                held_before: 2,
+                held: 3,
+                last_position: 4,
+                last_at: Timestamp::UNIX_EPOCH,
+            },
+        };
+        let json = serde_json::to_string(&change).unwrap();
+        assert_eq!(serde_json::from_str::<MemoryChange>(&json).unwrap(), change);
+    }
+}

@@ -199,3 +199,78 @@ const fn is_invisible(c: char) -> bool {
         '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{FEFF}' | '\u{2060}'
         | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FFF9}'..='\u{FFFB}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(fields: serde_json::Value, held_before: u64) -> Message {
+        let value = Value::from(fields);
+        let event = Event::of(value.as_object().unwrap().clone());
+        compose(Catalogue::builtin(), "Failed logins", 1041, &event, held_before)
+    }
+
+    #[test]
+    fn a_message_says_it_all() {
+        let message = message(
+            serde_json::json!({
+                "@timestamp": "2026-11-21T14:00:00.5Z",
+                "event": {"action": "authentication.failed", "severity": 50, "outcome": "failure", "module": "sshd", "reason": "wrong password"},
+                "message": "Failed password for ada.m",
+                "user": {"name": "ada.m"}, "host": {"name": "bastion-1"}, "source": {"ip": "10.2.3.4", "geo": {"country_iso_code": "BR"}},
+                "changes": [{"field": "tries", "old": 1, "new": null}],
+            }),
+            2,
+        );
+        assert_eq!(message.subject, "Login failed, and 2 more held back: ada.m, bastion-1");
+        assert_eq!(message.text, "Failed password for ada.m, and 2 more held back");
+        assert_eq!(message.link, "/events?open=1041");
+        assert_eq!(message.severity, Severity::Medium);
+        let facts: Vec<_> = message.facts.iter().map(|(label, value)| (label.as_str(), value.as_str())).collect();
+        assert_eq!(
+            facts,
+            [
+                ("Time", "2026-11-21 14:00:00 UTC"),
+                ("Severity", "medium (50)"),
+                ("Action", "Login failed (authentication.failed)"),
+                ("Outcome", "failure"),
+                ("User", "ada.m"),
+                ("Origin", "10.2.3.4, BR"),
+                ("Host", "bastion-1"),
+                ("Reason", "wrong password"),
+                ("Source", "sshd"),
+                ("Change", "tries: 1 → —"),
+                ("Rule", "Failed logins"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_message_needs_little() {
+        let message = message(serde_json::json!({"event": {"action": "door.opened"}}), 0);
+        assert_eq!((message.subject.as_str(), message.text.as_str()), ("Door opened", "Door opened"));
+        let message = self::message(serde_json::json!({"event": {"action": "authentication.failed"}}), 0);
+        assert_eq!((message.subject.as_str(), message.text.as_str()), ("Login failed", "Somebody failed to log in"));
+    }
+
+    #[test]
+    fn a_value_cannot_add_a_line_or_look_like_another() {
+        let name = "ada\r\nBcc: all@example.com\u{202e}moc\u{200b}\u{7}\u{2028}x";
+        let message = message(serde_json::json!({"event": {"action": "authentication.failed"}, "user": {"name": name}, "message": name}), 0);
+        assert_eq!(message.subject, "Login failed: ada Bcc: all@example.commoc x");
+        for text in [&message.subject, &message.text].into_iter().chain(message.facts.iter().map(|(_, value)| value)) {
+            assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lines_are_cut_between_characters() {
+        assert_eq!(one_line("  a \n\t b  ", 10), "a b");
+        assert_eq!(one_line("日本語", 2), "日本…");
+        assert_eq!(one_line("ab", 2), "ab");
+        assert_eq!(one_line("a b c", 3), "a b…");
+        assert_eq!(one_line("", 3), "");
+        let long = message(serde_json::json!({"event": {"action": "authentication.failed"}, "user": {"name": "x".repeat(1_000)}}), 0);
+        assert_eq!(long.subject.chars().count(), SUBJECT_CHARS_MAX + 1);
+    }
+}

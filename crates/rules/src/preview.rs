@@ -148,3 +148,34 @@ pub fn preview<'e>(
     }
     previewer.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use event::Object;
+
+    fn failure(at: Timestamp) -> Event<'static> {
+        let mut fields = Object::new();
+        fields.insert("@timestamp", at.to_string());
+        fields.insert("event", [("action", "authentication.failed")].into_iter().collect::<Object<'_>>());
+        Event::of(fields)
+    }
+
+    #[test]
+    fn a_preview_is_what_the_rule_would_have_done() {
+        let start: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let at = |minutes: i64| start + SignedDuration::from_mins(minutes);
+        let minutes = [0, 10, 20, 70, 24 * 60 + 5];
+        let events = minutes.iter().zip(7..).map(|(minutes, position)| (position, failure(at(*minutes))));
+        let mut rule = Rule::new("r", "r", "event.action: authentication.*".parse().unwrap());
+        rule.enabled = false;
+        let preview = preview(rule, Catalogue::builtin(), events);
+        assert_eq!((preview.matched, preview.sent, preview.held), (5, 3, 2));
+        assert_eq!(
+            preview.timeline,
+            [Bucket { from: start, sent: 2, held: 2 }, Bucket { from: at(24 * 60), sent: 1, held: 0 }]
+        );
+        let first: Vec<_> = preview.first.iter().map(|sample| (sample.position, sample.subject.as_str())).collect();
+        assert_eq!(first, [(7, "Login failed"), (10, "Login failed, and 2 more held back"), (11, "Login failed")]);
+    }
+}

@@ -184,3 +184,42 @@ impl RuleSet {
         places.into_iter().filter_map(|at| self.rules.get(at)).map(|ready| &ready.rule)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_travels_as_json() {
+        let json = serde_json::json!({
+            "id": "r1", "name": "Failed logins", "filter": "event.type: authentication.failed",
+            "recipients": [{"channel": "mail", "to": ["user:ada"]}, {"channel": "slack"}],
+        });
+        let rule: Rule = serde_json::from_value(json).unwrap();
+        assert!(rule.enabled);
+        assert_eq!(rule.hold_ms, HOLD_MS);
+        assert_eq!(rule.group_by, ["event.action", "user.name", "host.name"]);
+        assert_eq!(rule.check(), []);
+        assert_eq!(serde_json::from_value::<Rule>(serde_json::to_value(&rule).unwrap()).unwrap(), rule);
+        let broken = serde_json::json!({"id": "r", "name": "n", "filter": "user.nme: x"});
+        assert!(serde_json::from_value::<Rule>(broken).unwrap_err().to_string().contains("unknown field user.nme"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_rule_is_told() {
+        let mut rule = Rule::new("r", " ", Filter::All);
+        rule.hold_ms = HOLD_MS_MAX + 1;
+        rule.group_by = vec!["a..b".to_owned(), "user.*".to_owned()];
+        let told: Vec<_> = rule.check().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "the rule has no name",
+                "the rule tells nobody",
+                "the hold interval of 31622400001 ms is longer than 31622400000 ms",
+                "\"a..b\" is no field to group by",
+                "\"user.*\" is no field to group by",
+            ]
+        );
+    }
+}
