@@ -167,7 +167,8 @@ pub struct RelatedGroup {
 pub struct SummaryParams {
     /// One or two fields, `event.action,user.name`.
     pub by: Option<String>,
-    /// `hour`, `day`, `week`, `month`; `auto` chooses by the range; absent for no buckets.
+    /// `hour`, `day`, `week`, `month`, or a number of seconds, minutes or hours that divides the next longer one, `30s`, `5m`,
+    /// `6h`; `auto` chooses by the range; absent for no buckets.
     pub span: Option<String>,
     pub filter: Option<String>,
     pub from: Option<String>,

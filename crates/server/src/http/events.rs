@@ -115,14 +115,10 @@ pub async fn events_summary(
     }
     let span = match params.span.as_deref() {
         None | Some("" | "none") => None,
-        Some("hour") => Some(store::Span::Hour),
-        Some("day") => Some(store::Span::Day),
-        Some("week") => Some(store::Span::Week),
-        Some("month") => Some(store::Span::Month),
         Some("auto") => Some(from.map_or(store::Span::Month, |from| store::Span::fitting(from, to.unwrap_or(now)))),
-        Some(other) => {
-            return Err(Problem::invalid("/span", format!("{other:?} is none of hour, day, week, month, auto")));
-        }
+        Some(name) => Some(store::Span::from_name(name).ok_or_else(|| {
+            Problem::invalid("/span", format!("{name:?} is none of 5m, 30m, hour, 6h, day, week, month, auto"))
+        })?),
     };
     let top = params.top.unwrap_or(20).clamp(1, 1_000) as usize;
     let visibility = subject.visibility();
@@ -148,7 +144,7 @@ pub async fn events_summary(
             })
             .collect(),
         total: summary.total,
-        span: span.map(|span| span_name(span).to_owned()),
+        span: span.map(store::Span::name),
         partial: summary.stopped.is_some() || summary.approximate,
         took_ms: ms(began),
     }))
@@ -391,15 +387,6 @@ fn ms(began: Instant) -> f64 {
 
 fn until(deadline: Instant) -> store::Budget {
     store::Budget { deadline: Some(deadline), cancel: None }
-}
-
-fn span_name(span: store::Span) -> &'static str {
-    match span {
-        store::Span::Hour => "hour",
-        store::Span::Day => "day",
-        store::Span::Week => "week",
-        store::Span::Month => "month",
-    }
 }
 
 /// A bucket with its counts by the value of the first field.
