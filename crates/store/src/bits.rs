@@ -161,6 +161,22 @@ impl Bits {
         })
     }
 
+    /// The documents in `first..end` from the first to the last; `first` is a multiple of 64.
+    #[inline]
+    pub(crate) fn each_in(&self, first: u32, end: u32, mut f: impl FnMut(u32)) {
+        let index = (first.saturating_sub(self.start) / 64) as usize;
+        let words = (end.saturating_sub(first)).div_ceil(64) as usize;
+        let mut low = first;
+        for word in self.words.iter().skip(index).take(words) {
+            let mut word = *word;
+            while word != 0 {
+                f(low + word.trailing_zeros());
+                word &= word - 1;
+            }
+            low = low.saturating_add(64);
+        }
+    }
+
     /// The documents from the last to the first.
     pub(crate) fn iter_back(&self) -> impl Iterator<Item = u32> + '_ {
         self.words.iter().enumerate().rev().flat_map(move |(index, word)| {

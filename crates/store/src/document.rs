@@ -99,6 +99,11 @@ impl Builder {
                 continue;
             }
             out.bytes.extend(run.bytes().map(|byte| byte.to_ascii_lowercase()));
+            let start = out.start();
+            if let Some(bucket) = out.bytes.get(start..).and_then(term::bucket) {
+                out.bytes.truncate(start);
+                out.bytes.extend_from_slice(&bucket);
+            }
             self.words.end_if_new(out);
         }
     }
@@ -106,10 +111,12 @@ impl Builder {
     fn add_folded_word(&mut self, run: &str, out: &mut Terms) {
         self.folded.clear();
         self.folded.push_str(&fold(run));
-        let (word, cut) = term::word(&self.folded);
-        out.bytes.extend_from_slice(word.as_bytes());
-        if cut {
-            out.bytes.push(term::END);
+        match (term::bucket(self.folded.as_bytes()), term::word(&self.folded)) {
+            (Some(bucket), _) => out.bytes.extend_from_slice(&bucket),
+            (None, (word, cut)) => {
+                out.bytes.extend_from_slice(word.as_bytes());
+                out.bytes.extend(cut.then_some(term::END));
+            }
         }
         self.words.end_if_new(out);
     }
@@ -288,7 +295,7 @@ mod tests {
 
     #[test]
     fn words_are_those_of_the_matcher_each_once() {
-        let texts = ["Login of svc-DB_2, svc failed!", "ΟΔΟΣ οδοσ Straße", "İx 张伟 登录", "login LOGIN Login"];
+        let texts = ["Login of svc-DB_2, svc failed!", "ΟΔΟΣ οδοσ Straße", "İx 张伟 登录", "login LOGIN Login", "1234567 deadbeef"];
         let mut expected: Vec<String> = Vec::new();
         for word in texts.iter().flat_map(|text| event::words::words(text)) {
             if !expected.contains(&word) {

@@ -18,6 +18,7 @@ mod document;
 mod entries;
 mod error;
 mod facet;
+mod glob;
 mod manifest;
 mod matches;
 mod merge;

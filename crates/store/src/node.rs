@@ -13,6 +13,7 @@ use tantivy::postings::TermInfo;
 use crate::bits::{Bits, Marks, Window};
 use crate::budget::{Budget, Halt};
 use crate::error::StoreError;
+use crate::glob::Glob;
 use crate::month::{Nanos, nanos};
 use crate::segment::{BLOCK, Segment};
 use crate::shape::{ODD, paths_of};
@@ -208,7 +209,8 @@ impl Lookup<'_> {
         if !field.is_wildcard() {
             return self.value(field.as_str(), test);
         }
-        let paths = self.paths(|path| names(field.as_str(), path))?;
+        let name = Glob::exact(field.as_str());
+        let paths = self.paths(|path| name.matches(path))?;
         Ok(or(paths.iter().map(|path| self.value(path, test)).collect::<Result<_, _>>()?))
     }
 
@@ -227,9 +229,10 @@ impl Lookup<'_> {
 
     /// There is a leaf at the path or below it; for a wildcard, at a path that it stands for.
     fn exists(&self, field: &FieldName) -> Result<Node, Halt> {
+        let name = Glob::exact(field.as_str());
         let wanted = |path: &str| {
             if field.is_wildcard() {
-                return names(field.as_str(), path);
+                return name.matches(path);
             }
             path.strip_prefix(field.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
@@ -297,11 +300,12 @@ impl Lookup<'_> {
                 parts.push(self.equal_others(path, test)?);
             }
             Test::Wildcard(pattern) => {
+                let glob = Glob::new(pattern);
                 let mut first = prefix(path, b's');
                 let skip = first.len() - 1;
-                first.extend_from_slice(fold(pattern.prefix()).as_bytes());
+                first.extend_from_slice(glob.prefix().as_bytes());
                 let node = self.gather(Dictionary::Terms, &first, &after(&first), |found| {
-                    matches!(found.get(skip..).and_then(term::read), Some(Kept::String { folded, .. }) if pattern.matches(folded))
+                    matches!(found.get(skip..).and_then(term::read), Some(Kept::String { folded, .. }) if glob.matches(folded))
                 })?;
                 parts.push(node);
                 parts.push(self.hashed(path)?);
@@ -422,12 +426,15 @@ impl Lookup<'_> {
         for word in words {
             let (kept, cut) = term::word(&word);
             let mut key = kept.as_bytes().to_vec();
-            if cut {
-                key.push(term::END);
+            let bucket = term::bucket(word.as_bytes());
+            match bucket {
+                Some(bucket) => key = bucket.to_vec(),
+                None if cut => key.push(term::END),
+                None => {}
             }
             match self.exactly(Dictionary::Words, &key)? {
                 Node::None => return Ok(Node::None),
-                node if cut => nodes.push(doubt(node)),
+                node if cut || bucket.is_some() => nodes.push(doubt(node)),
                 node => nodes.push(node),
             }
         }
@@ -436,12 +443,19 @@ impl Lookup<'_> {
 
     /// Some word matches.
     fn word_pattern(&self, pattern: &Pattern) -> Result<Node, Halt> {
-        let first = fold(pattern.prefix()).into_owned();
-        let whole = |term: &[u8]| term.last() != Some(&term::END) && std::str::from_utf8(term).is_ok_and(|word| pattern.matches(word));
+        let glob = Glob::new(pattern);
+        let first = glob.prefix();
+        let whole = |term: &[u8]| !matches!(term, [term::BUCKET, ..] | [.., term::END]) && std::str::from_utf8(term).is_ok_and(|word| glob.matches(word));
         let sure = self.gather(Dictionary::Words, first.as_bytes(), &after(first.as_bytes()), whole)?;
         // A cut word may go on as the pattern wants.
-        let cut = self.gather(Dictionary::Words, &[], &[], |term| term.last() == Some(&term::END) && may_begin(term, first.as_bytes()))?;
-        Ok(or(vec![sure, doubt(cut)]))
+        let is_cut = |term: &[u8]| matches!(term, [.., term::END]) && !matches!(term, [term::BUCKET, ..]);
+        let cut = self.gather(Dictionary::Words, &[], &[], |term| is_cut(term) && may_begin(term, first.as_bytes()))?;
+        // And so may a word of which only the bucket is known.
+        let hexadecimal = glob.texts().all(|text| text.bytes().all(term::is_hexadecimal));
+        let mut bucket = vec![term::BUCKET];
+        bucket.extend_from_slice(first.as_bytes().get(..2).unwrap_or(first.as_bytes()));
+        let buckets = if hexadecimal { self.gather(Dictionary::Words, &bucket, &after(&bucket), |_| true)? } else { Node::None };
+        Ok(or(vec![sure, doubt(cut), doubt(buckets)]))
     }
 
     /// The documents of one term.
@@ -529,19 +543,6 @@ fn moment(op: Op, first: Nanos, last: Nanos) -> Node {
     }
 }
 
-/// Whether a name with wildcards stands for `path`. Letter case counts.
-fn names(name: &str, path: &str) -> bool {
-    let mut texts = name.split('*');
-    let Some(rest) = path.strip_prefix(texts.next().unwrap_or_default()) else { return false };
-    let Some(last) = texts.next_back() else { return rest.is_empty() };
-    let Some(mut rest) = rest.strip_suffix(last) else { return false };
-    for text in texts {
-        let Some(at) = rest.find(text) else { return false };
-        rest = rest.get(at + text.len()..).unwrap_or_default();
-    }
-    true
-}
-
 /// The beginning of all terms of `path` with this tag.
 fn prefix(path: &str, tag: u8) -> Vec<u8> {
     let mut prefix = Vec::with_capacity(path.len() + 2);
@@ -602,20 +603,6 @@ fn whole_words(pattern: &Pattern) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_with_wildcards_stand_for_paths() {
-        let check = |name: &str, path: &str, expected: bool| assert_eq!(names(name, path), expected, "{name} {path}");
-        check("user.*", "user.name", true);
-        check("user.*", "user", false);
-        check("*", "a.b", true);
-        check("*.name", "user.target.name", true);
-        check("u*t*e", "user.target.name", true);
-        check("a*a", "a", false);
-        check("User.*", "user.name", false);
-        check("user", "user", true);
-        check("user", "user.name", false);
-    }
 
     #[test]
     fn words_that_a_pattern_leaves_whole() {

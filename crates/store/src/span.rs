@@ -154,6 +154,17 @@ impl Spans {
         self.starts.partition_point(|start| *start <= time).saturating_sub(1)
     }
 
+    /// Which span a moment lies in; most lie in the one that was `last` found.
+    #[inline]
+    pub(crate) fn near(&self, time: Nanos, last: &mut usize) -> usize {
+        let starts = (self.starts.get(*last), self.starts.get(*last + 1));
+        let within = starts.0.is_some_and(|start| *start <= time) && starts.1.is_none_or(|next| time < *next);
+        if !within {
+            *last = self.of(time);
+        }
+        *last
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Timestamp> + '_ {
         self.starts.iter().map(|start| timestamp(*start))
     }
@@ -220,5 +231,9 @@ mod tests {
     fn a_moment_lies_in_one_span() {
         let spans = Spans { starts: vec![10, 20, 30] };
         assert_eq!([5, 10, 19, 20, 99].map(|time| spans.of(time)), [0, 0, 0, 1, 2]);
+        let mut last = 0;
+        for time in [5, 10, 99, 31, 20, 5, 19] {
+            assert_eq!(spans.near(time, &mut last), spans.of(time));
+        }
     }
 }

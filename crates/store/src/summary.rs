@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use event::Event;
+use foldhash::fast::RandomState;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -142,7 +143,7 @@ pub(crate) struct Counter<'a> {
     matches: &'a Matches<'a>,
     by: &'a By<'a>,
     all: Tally,
-    groups: HashMap<Key, Counted>,
+    groups: HashMap<Key, Counted, RandomState>,
     kept: Vec<Kept>,
     singles: Vec<Single>,
     approximate: bool,
@@ -157,7 +158,7 @@ pub(crate) fn count(matches: &Matches<'_>, query: &Query<'_>, by: &By<'_>) -> Re
         return Err(StoreError::NotCountable { field: by.fields.join(",") });
     }
     let mut counter =
-        Counter { matches, by, all: Tally::NONE, groups: HashMap::new(), kept: Vec::new(), singles: Vec::new(), approximate: false };
+        Counter { matches, by, all: Tally::NONE, groups: HashMap::default(), kept: Vec::new(), singles: Vec::new(), approximate: false };
     let mut stopped = match counter.gather() {
         Ok(()) => None,
         Err(halt) => Some(halt.or_fail()?),
@@ -237,10 +238,7 @@ impl Counter<'_> {
             self.matches.read(segment, &unread, &mut |time, event| singles.push(self.single(time, event)))?;
             self.singles(singles);
         }
-        each_time(segment, window, &bits, &mut |doc, time| {
-            self.all.add(time);
-            counts.add(doc, time);
-        });
+        counts.window(window, &bits, &mut self.all);
         if self.by.span.is_some() {
             self.kept.push(Kept { segment: Arc::clone(segment), window, bits });
         }
@@ -315,23 +313,24 @@ impl Counter<'_> {
                 table = Some((counts, vec![0; width * spans.len()]));
             }
             let Some((counts, cells)) = &mut table else { continue };
-            each_block(&kept.segment, kept.window, &kept.bits, &mut |docs, times, bounds| {
-                let one = bounds.map(|(first, last)| (spans.of(first), spans.of(last))).filter(|(first, last)| first == last);
-                for doc in docs {
-                    let span = match (one, times.time(doc)) {
-                        (Some((span, _)), _) => span,
-                        (None, time) => spans.of(time),
-                    };
-                    let row = span * width;
+            each_block(&kept.segment, kept.window, &kept.bits, |start, end, times| {
+                // Most blocks lie within one span.
+                let one = kept.segment.bounds.block(start).map(|(first, last)| (spans.of(first), spans.of(last)));
+                let one = one.filter(|(first, last)| first == last);
+                let times = if one.is_some() { &[] } else { times.read(start, end) };
+                let mut last = 0;
+                kept.bits.each_in(start, end, |doc| {
+                    let time = || times.get((doc - start) as usize).copied().unwrap_or_default();
+                    let row = one.map_or_else(|| spans.near(time(), &mut last), |(span, _)| span) * width;
                     if let Some(cell) = cells.get_mut(row) {
                         *cell += 1;
                     }
-                    counts.places_of(doc, &mut |place| {
+                    counts.places_of(doc, |place| {
                         if let Some(cell) = cells.get_mut(row + 1 + place) {
                             *cell += 1;
                         }
                     });
-                }
+                });
             });
         }
         if let Some((_, cells)) = table {
@@ -350,42 +349,30 @@ fn pour(cells: &[u64], width: usize, buckets: &mut [Bucket]) {
     }
 }
 
-/// The times of a block of documents, read when the first is wanted.
+/// Reads the times of blocks.
 struct Times<'a> {
     segment: &'a Segment,
-    start: u32,
-    read: std::cell::OnceCell<Vec<Nanos>>,
-    len: usize,
+    buffer: Vec<Nanos>,
 }
 
 impl Times<'_> {
-    #[inline]
-    fn time(&self, doc: u32) -> Nanos {
-        let times = self.read.get_or_init(|| {
-            let mut times = vec![0; self.len];
-            self.segment.times(self.start, &mut times);
-            times
-        });
-        times.get((doc - self.start) as usize).copied().unwrap_or_default()
+    /// The times of the documents `start..end`.
+    fn read(&mut self, start: u32, end: u32) -> &[Nanos] {
+        self.buffer.resize((end - start) as usize, 0);
+        self.segment.times(start, &mut self.buffer);
+        &self.buffer
     }
 }
 
-type Block<'f> = dyn FnMut(&mut dyn Iterator<Item = u32>, &Times<'_>, Option<(Nanos, Nanos)>) + 'f;
-
-fn each_block(segment: &Segment, window: Window, bits: &Bits, f: &mut Block<'_>) {
+/// Every block of the window in which there is a document of the set.
+fn each_block(segment: &Segment, window: Window, bits: &Bits, mut f: impl FnMut(u32, u32, &mut Times<'_>)) {
+    let mut times = Times { segment, buffer: Vec::new() };
     for start in (window.start..window.end).step_by(BLOCK as usize) {
         let end = start.saturating_add(BLOCK).min(window.end);
-        if bits.count_in(start, end) == 0 {
-            continue;
+        if bits.count_in(start, end) > 0 {
+            f(start, end, &mut times);
         }
-        let times = Times { segment, start, read: std::cell::OnceCell::new(), len: (end - start) as usize };
-        let block = bits.cut(Window { start, end });
-        f(&mut block.iter(), &times, segment.bounds.block(start));
     }
-}
-
-fn each_time(segment: &Segment, window: Window, bits: &Bits, f: &mut dyn FnMut(u32, Nanos)) {
-    each_block(segment, window, bits, &mut |docs, times, _| docs.for_each(|doc| f(doc, times.time(doc))));
 }
 
 /// The counts of one segment, by the places of values in its facets.
@@ -395,7 +382,7 @@ struct Counts {
     /// How many groups the second facet has; 1 without it.
     width: usize,
     table: Vec<Tally>,
-    map: HashMap<usize, Tally>,
+    map: HashMap<usize, Tally, RandomState>,
     /// Of each group the row, once the rows are known.
     places: HashMap<usize, usize>,
     table_places: Vec<usize>,
@@ -409,33 +396,24 @@ impl Counts {
         let facets: Vec<Arc<Facet>> = facets.collect::<Result<_, _>>()?;
         let width = facets.get(1).map_or(1, |facet| facet.groups.len());
         let size = facets.first().map_or(0, |facet| facet.groups.len()).saturating_mul(width);
-        let table = if size <= TABLE_MAX { vec![Tally::NONE; size] } else { Vec::new() };
-        Ok(Self { segment: Arc::clone(segment), facets, width, table, map: HashMap::new(), places: HashMap::new(), table_places: Vec::new() })
+        let table = if size <= TABLE_MAX || facets.len() == 1 { vec![Tally::NONE; size] } else { Vec::new() };
+        Ok(Self { segment: Arc::clone(segment), facets, width, table, map: HashMap::default(), places: HashMap::new(), table_places: Vec::new() })
     }
 
-    #[inline]
-    fn groups(&self, doc: u32, mut f: impl FnMut(usize)) {
-        match self.facets.as_slice() {
-            [] => {}
-            [facet] => facet.of(doc).iter().for_each(|group| f(*group as usize)),
-            [facet, second, ..] => {
-                for group in facet.of(doc) {
-                    for other in second.of(doc) {
-                        f(*group as usize * self.width + *other as usize);
-                    }
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn add(&mut self, doc: u32, time: Nanos) {
-        let (mut table, mut map) = (std::mem::take(&mut self.table), std::mem::take(&mut self.map));
-        self.groups(doc, |group| match table.get_mut(group) {
-            Some(tally) => tally.add(time),
-            None => map.entry(group).or_insert(Tally::NONE).add(time),
+    /// Counts the documents of a window.
+    fn window(&mut self, window: Window, bits: &Bits, all: &mut Tally) {
+        let Self { segment, facets, width, table, map, .. } = self;
+        each_block(segment, window, bits, |start, end, times| {
+            let times = times.read(start, end);
+            bits.each_in(start, end, |doc| {
+                let time = times.get((doc - start) as usize).copied().unwrap_or_default();
+                all.add(time);
+                each_group(facets, *width, doc, |group| match table.get_mut(group) {
+                    Some(tally) => tally.add(time),
+                    None => map.entry(group).or_insert(Tally::NONE).add(time),
+                });
+            });
         });
-        (self.table, self.map) = (table, map);
     }
 
     fn each(&self, f: &mut dyn FnMut(&[&Group], &Tally)) {
@@ -483,8 +461,8 @@ impl Counts {
     }
 
     #[inline]
-    fn places_of(&self, doc: u32, f: &mut dyn FnMut(usize)) {
-        self.groups(doc, |group| match self.table_places.get(group) {
+    fn places_of(&self, doc: u32, mut f: impl FnMut(usize)) {
+        each_group(&self.facets, self.width, doc, |group| match self.table_places.get(group) {
             Some(&NO_PLACE) => {}
             Some(place) => f(*place),
             None => {
@@ -496,11 +474,27 @@ impl Counts {
     }
 }
 
+/// The groups of a document, as places in a table with so many columns.
+#[inline]
+fn each_group(facets: &[Arc<Facet>], width: usize, doc: u32, mut f: impl FnMut(usize)) {
+    match facets {
+        [] => {}
+        [facet] => facet.of(doc).iter().for_each(|group| f(*group as usize)),
+        [facet, second, ..] => {
+            for group in facet.of(doc) {
+                for other in second.of(doc) {
+                    f(*group as usize * width + *other as usize);
+                }
+            }
+        }
+    }
+}
+
 fn key(groups: &[&Group]) -> Key {
     groups.iter().map(|group| group.folded.clone()).collect()
 }
 
-fn add(all: &mut HashMap<Key, Counted>, groups: &[&Group], tally: &Tally) {
+fn add(all: &mut HashMap<Key, Counted, RandomState>, groups: &[&Group], tally: &Tally) {
     let written = || groups.iter().map(|group| group.written.clone()).collect();
     all.entry(key(groups)).or_insert_with(|| Counted { tally: Tally::NONE, written: written() }).tally.join(tally);
 }

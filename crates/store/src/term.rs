@@ -138,6 +138,27 @@ pub(crate) fn read(kept: &[u8]) -> Option<Kept<'_>> {
     }
 }
 
+/// Begins the bucket of a word.
+pub(crate) const BUCKET: u8 = 1;
+/// A shorter word is kept, whatever it is made of.
+const BUCKET_WORD_BYTES_MIN: usize = 8;
+
+/// The bucket of a word that reads as a random number: long, and of hexadecimal digits only. Such
+/// words hardly ever occur twice, and each of them would cost its full length; so they share
+/// buckets, by their first two digits and a hash. Whether a document of the bucket has the very
+/// word, only the event tells.
+pub(crate) fn bucket(word: &[u8]) -> Option<[u8; 4]> {
+    let [a, b, ..] = *word else { return None };
+    let random = word.len() >= BUCKET_WORD_BYTES_MIN && word.iter().all(|c| is_hexadecimal(*c)) && word.iter().any(u8::is_ascii_digit);
+    let [_, hash] = hash(word);
+    random.then_some([BUCKET, a, b, hash])
+}
+
+/// Whether a folded byte is a hexadecimal digit.
+pub(crate) fn is_hexadecimal(c: u8) -> bool {
+    matches!(c, b'0'..=b'9' | b'a'..=b'f')
+}
+
 /// A number as text, as it is shown and grouped.
 pub(crate) fn number_text(number: f64) -> String {
     // The shortest text that reads as the same number; whole numbers without a point.
@@ -206,6 +227,16 @@ mod tests {
             assert_eq!(unsortable(sortable(pair[0])), pair[0]);
         }
         assert_eq!(sortable(-0.0), sortable(0.0));
+    }
+
+    #[test]
+    fn words_that_read_as_random_numbers_share_buckets() {
+        for word in ["deadbeef1", "1763761850", "019aab12"] {
+            assert_eq!(bucket(word.as_bytes()).unwrap()[1..3], word.as_bytes()[..2], "{word}");
+        }
+        for word in ["", "a", "1", "deadbeef", "web0012345", "4fcb", "admin123", "1763761"] {
+            assert_eq!(bucket(word.as_bytes()), None, "{word}");
+        }
     }
 
     #[test]
