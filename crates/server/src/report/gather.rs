@@ -82,6 +82,9 @@ pub fn gather(
     let mut spool = SpoolWriter::new(folder)?;
     let budget = Budget { deadline: None, cancel: Some(progress.cancel.clone()) };
     walk(store, plan, size, budget, |position, entry| {
+        if progress.is_cancelled() {
+            return Err(GatherError::Cancelled);
+        }
         if spool.rows() == rows_max {
             return Err(GatherError::TooMany { max: rows_max });
         }

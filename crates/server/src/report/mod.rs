@@ -19,6 +19,8 @@ pub mod pdf;
 pub mod plan;
 pub mod runs;
 pub mod spool;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

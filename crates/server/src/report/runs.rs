@@ -137,6 +137,9 @@ impl Reports {
         let _slot = self.0.slots.acquire().await.map_err(|error| Error::GivenUp(error.to_string()))?;
         let (needs, progress, bom, id) = (self.0.needs.clone(), progress.clone(), delivery.bom, kept.run.id.clone());
         let certificate = blocking(move || {
+            if progress.is_cancelled() {
+                return Err(GatherError::Cancelled.into());
+            }
             std::fs::create_dir_all(&needs.folder)?;
             let rows_max = match plan.format {
                 Format::Csv | Format::Json => ROWS_MAX,

@@ -3,6 +3,7 @@
 //! The pages are laid out row by row, twice: the first round counts the pages, the second draws them. Memory is what
 //! krilla keeps of the finished document, never the rows.
 
+mod ascii;
 mod cover;
 mod fonts;
 mod paper;

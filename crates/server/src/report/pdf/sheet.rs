@@ -81,14 +81,10 @@ fn proof(paper: &mut super::Paper<'_>, certificate: &Certificate) -> Result<(), 
     cover::heading(paper, "How to check this report", 120.0)?;
     paper.flow(Role::Paragraph, &certificate.verify, PROSE)?;
     paper.y += 8.0;
-    paper.flow(Role::Paragraph, "Signed checkpoint", QUIET)?;
+    paper.flow(Role::Paragraph, "Signed checkpoint, and the public key of the trail", QUIET)?;
     paper.y += 2.0;
-    paper.panel(Role::Paragraph, certificate.checkpoint.note.trim_end(), NOTE)?;
-    paper.y += 8.0;
-    paper.need(QUIET.leading + 30.0)?;
-    paper.flow(Role::Paragraph, "Public key of the trail", QUIET)?;
-    paper.y += 2.0;
-    paper.panel(Role::Paragraph, &certificate.vkey, NOTE)
+    let proof = format!("{}\n\n{}", certificate.checkpoint.note.trim_end(), certificate.vkey);
+    paper.panel(Role::Paragraph, &proof, NOTE)
 }
 
 fn letterhead(certificate: &Certificate) -> Letterhead {

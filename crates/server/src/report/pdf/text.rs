@@ -9,6 +9,7 @@ use krilla::text::{Font, GlyphId, KrillaGlyph};
 use parley::style::{FontFamily, FontFeatures, FontWeight, LineHeight, OverflowWrap, StyleProperty};
 use parley::{Alignment, AlignmentOptions, Layout, LayoutContext};
 
+use super::ascii::{self, Ascii};
 use super::fonts::{self, Fonts};
 
 /// Which typeface a text is set in.
@@ -94,6 +95,8 @@ pub struct Typesetter {
     layout: Layout<()>,
     /// Our fonts as krilla knows them.
     krilla: HashMap<u64, Font>,
+    /// The plain characters of each typeface.
+    plain: HashMap<Face, (Ascii, Font)>,
     /// Blocks laid out lately: the cells of an audit report repeat a lot.
     recent: HashMap<Key, Rc<Block>>,
 }
@@ -119,6 +122,7 @@ impl Typesetter {
             layouts: LayoutContext::new(),
             layout: Layout::new(),
             krilla: HashMap::new(),
+            plain: HashMap::new(),
             recent: HashMap::new(),
         }
     }
@@ -150,6 +154,12 @@ impl Typesetter {
 
     /// How wide `text` wants to be.
     pub fn widths(&mut self, text: &str, style: Style) -> Widths {
+        if ascii::is_plain(text)
+            && let Some((plain, _)) = self.plain(style.face)
+        {
+            let (min, max) = plain.widths(text, style.size);
+            return Widths { min, max };
+        }
         let text = self.printable(text).into_owned();
         self.shape(&text, style);
         let widths = self.layout.calculate_content_widths();
@@ -157,6 +167,11 @@ impl Typesetter {
     }
 
     fn lay_out(&mut self, text: &str, style: Style, width: f32) -> Block {
+        if ascii::is_plain(text)
+            && let Some((plain, font)) = self.plain(style.face)
+        {
+            return plain_block(text, style, width, plain, font);
+        }
         let text = self.printable(text).into_owned();
         self.shape(&text, style);
         self.layout.break_all_lines(Some(width));
@@ -214,6 +229,29 @@ impl Typesetter {
         Block { text, lines, style }
     }
 
+    /// The plain characters of a typeface, learnt once from the typesetter.
+    fn plain(&mut self, face: Face) -> Option<&(Ascii, Font)> {
+        if !self.plain.contains_key(&face) {
+            const SIZE: f32 = 100.0;
+            let style = Style::new(face, SIZE, SIZE, Ink(0, 0, 0));
+            let mut glyphs = [(0, 0.0); 95];
+            let mut font = None;
+            for (byte, glyph) in (b' '..=b'~').zip(&mut glyphs) {
+                self.shape(char::from(byte).encode_utf8(&mut [0; 4]), style);
+                self.layout.break_all_lines(None);
+                let line = self.layout.get(0)?;
+                let run = line.runs().next()?;
+                let shaped = run.clusters().next()?.glyphs().next()?;
+                *glyph = (shaped.id, shaped.advance / SIZE);
+                let data = run.font().clone();
+                let (bytes, id) = data.data.into_raw_parts();
+                font = krilla_font(&mut self.krilla, id, bytes, data.index);
+            }
+            self.plain.insert(face, (Ascii::new(glyphs), font?));
+        }
+        self.plain.get(&face)
+    }
+
     fn shape(&mut self, text: &str, style: Style) {
         let mut builder = self.layouts.ranged_builder(&mut self.fonts.context, text, 1.0, /* quantize */ false);
         let (family, weight) = match style.face {
@@ -264,6 +302,24 @@ fn deceives(c: char) -> bool {
             '\u{00AD}' | '\u{034F}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{200B}' | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}'
             | '\u{E000}'..='\u{F8FF}' | '\u{E0000}'..='\u{10FFFF}')
+}
+
+fn plain_block(text: &str, style: Style, width: f32, plain: &Ascii, font: &Font) -> Block {
+    let lines = plain.lines(text, style.size, width);
+    let lines = lines
+        .into_iter()
+        .map(|cut| {
+            let glyphs =
+                cut.bytes.clone().zip(text.as_bytes().get(cut.bytes.clone()).unwrap_or_default()).map(|(at, byte)| {
+                    let (glyph, advance) = plain.glyph(*byte);
+                    KrillaGlyph::new(GlyphId::new(glyph), advance, 0.0, 0.0, 0.0, at..at + 1, None)
+                });
+            let x = if style.right { (width - cut.width).max(0.0) } else { 0.0 };
+            let piece = Piece { font: font.clone(), x, glyphs: glyphs.collect() };
+            Line { pieces: if cut.bytes.is_empty() { Vec::new() } else { vec![piece] } }
+        })
+        .collect();
+    Block { text: text.to_owned(), lines, style }
 }
 
 fn union(a: Range<usize>, b: Range<usize>) -> Range<usize> {
