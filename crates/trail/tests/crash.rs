@@ -120,8 +120,12 @@ fn run(seed: u64, disk: &FaultyDisk, base: u64) {
 
         let ending = random.below(4);
         if ending == 0 {
-            let fault = if random.below(2) == 0 { Fault::NotDone } else { Fault::DoneButFailed };
-            disk.fail_after(random.below(150), fault);
+            match random.below(4) {
+                0 => disk.fail_after(random.below(60), Fault::NotDone),
+                1 => disk.fail_after(random.below(60), Fault::DoneButFailed),
+                2 => disk.fail_next_sync(".tmp"),
+                _ => disk.fail_next_sync(".wal"),
+            }
         }
         for _ in 0..random.below(60) {
             let (number, count) = (sent.len() as u64 + base, 1 + random.below(12));
@@ -140,6 +144,8 @@ fn run(seed: u64, disk: &FaultyDisk, base: u64) {
             }
         }
         match ending {
+            // After a fault the process may just begin again, on what it can read.
+            0 if random.below(2) == 0 => std::thread::sleep(Duration::from_millis(1)),
             0 | 1 => disk.crash(),
             2 => {
                 std::thread::sleep(Duration::from_millis(random.below(4)));

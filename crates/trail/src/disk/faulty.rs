@@ -37,6 +37,8 @@ struct State {
     epoch: u64,
     operations: u64,
     fail_at: Option<(u64, Fault)>,
+    /// The next sync of a file with this ending fails.
+    fail_sync_of: Option<String>,
     down: bool,
     full: bool,
     inodes: Vec<Inode>,
@@ -76,6 +78,7 @@ impl FaultyDisk {
             epoch: 0,
             operations: 0,
             fail_at: None,
+            fail_sync_of: None,
             down: false,
             full: false,
             inodes: Vec::new(),
@@ -99,9 +102,17 @@ impl FaultyDisk {
         state.fail_at = Some((state.operations + after, fault));
     }
 
-    /// Forgets a planned fault.
+    /// Has the next sync of a file whose name ends so fail. What was written can be read until the
+    /// power is cut, but no later sync makes it durable.
+    pub fn fail_next_sync(&self, ending: &str) {
+        self.0.lock().fail_sync_of = Some(ending.to_owned());
+    }
+
+    /// Forgets planned faults.
     pub fn heal(&self) {
-        self.0.lock().fail_at = None;
+        let mut state = self.0.lock();
+        state.fail_at = None;
+        state.fail_sync_of = None;
     }
 
     /// Has no room for more bytes, or has it again.
@@ -136,13 +147,9 @@ impl FaultyDisk {
             state.inodes[i].now = durable.clone();
             state.inodes[i].durable = durable;
         }
-        // Of each folder the first few changes are kept.
-        let mut kept: BTreeMap<PathBuf, bool> = BTreeMap::new();
-        for (folder, change) in std::mem::take(&mut state.pending_names) {
-            let luck = !state.next_random().is_multiple_of(3);
-            let keep = kept.entry(folder).or_insert(true);
-            *keep = *keep && luck;
-            if *keep {
+        // Of the changes of names any may be kept, and any other lost.
+        for (_, change) in std::mem::take(&mut state.pending_names) {
+            if !state.next_random().is_multiple_of(3) {
                 apply(&mut state.durable_names, &change);
             }
         }
@@ -155,6 +162,7 @@ impl FaultyDisk {
         let mut state = self.0.lock();
         state.down = false;
         state.fail_at = None;
+        state.fail_sync_of = None;
     }
 
     /// Changes bytes of a file behind everybody's back. True when the file is that long.
@@ -383,22 +391,25 @@ impl DiskFile for FaultyFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let synced = self.run(|state, inode| {
-            let inode = &mut state.inodes[inode];
-            for change in std::mem::take(&mut inode.pending) {
+        self.run(|state, number| {
+            let named = |ending: &String| {
+                state.names.iter().any(|(path, inode)| *inode == number && path.to_string_lossy().ends_with(ending))
+            };
+            let fails = state.fail_sync_of.as_ref().is_some_and(named);
+            let inode = &mut state.inodes[number];
+            let pending = std::mem::take(&mut inode.pending);
+            if fails {
+                // Some kernels take the pages for clean after a failed sync: a later one won't write them.
+                state.fail_sync_of = None;
+                return Err(io::Error::other("an injected fault"));
+            }
+            for change in pending {
                 match change {
                     Change::Write { offset, bytes } => write(&mut inode.durable, offset, &bytes),
                     Change::Len(len) => inode.durable.resize(len, 0),
                 }
             }
-        });
-        if synced.is_err() {
-            // Some kernels take the pages for clean after a failed sync: a later one won't write them.
-            let mut state = self.disk.0.lock();
-            if state.next_random().is_multiple_of(2) && !state.down {
-                state.inodes[self.inode].pending.clear();
-            }
-        }
-        synced
+            Ok(())
+        })?
     }
 }
