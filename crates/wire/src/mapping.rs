@@ -23,7 +23,7 @@ use vrl::value::{KeyString, ObjectMap, Secrets, Value};
 use crate::decode::{self, Decoded, Decoder};
 use crate::syslog::Syslog;
 
-pub use builtin::{Builtin, builtin, compiled, find, for_app};
+pub use builtin::{Builtin, builtin, find, for_app};
 pub use compile::{CompileError, PROGRAM_BYTES_MAX, version_of};
 pub use samples::{Report, test};
 

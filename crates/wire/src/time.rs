@@ -263,15 +263,20 @@ fn clock(at: &mut Cursor<'_>, date: Partial) -> Option<Partial> {
     let mut second = 0;
     let mut nanosecond = 0;
     if at.exactly(':').is_some() {
-        // Three digits have been seen where a program padded seconds like milliseconds.
-        second = at.number(2, 3)?;
+        // More than two digits have been seen where a program forgot the point, or padded seconds like milliseconds.
+        let digits = at.digits(2, 12)?;
+        let (seconds, mut fraction) = digits.split_at_checked(2)?;
+        second = seconds.parse().ok()?;
         let mut ahead = Cursor(at.0);
         if ahead.one_of(".,").is_some()
             && let Some(digits) = ahead.digits(1, 12)
         {
-            let kept = digits.get(..digits.len().min(9)).unwrap_or(digits);
-            nanosecond = kept.parse::<i32>().ok()? * 10i32.pow(9 - kept.len() as u32);
+            fraction = digits;
             *at = ahead;
+        }
+        let kept = fraction.get(..fraction.len().min(9)).unwrap_or(fraction);
+        if !kept.is_empty() {
+            nanosecond = kept.parse::<i32>().ok()? * 10i32.pow(9 - kept.len() as u32);
         }
     }
     // A leap second is the last moment of its minute.
@@ -403,6 +408,7 @@ mod tests {
             ("2026/01/02 03:04", "2026-01-02T03:04:00Z"),
             ("2026-01-02", "2026-01-02T00:00:00Z"),
             ("2023-09-20T23:00:000.000000Z", "2023-09-20T23:00:00Z"),
+            ("2024-12-17 00:00:01250000", "2024-12-17T00:00:01.25Z"),
             ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999999999Z"),
             ("1767323045", "2026-01-02T03:04:05Z"),
             ("1767323045.25", "2026-01-02T03:04:05.25Z"),

@@ -1,7 +1,6 @@
 //! The mappings that are there from the start.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use super::{Mapping, compile};
 use crate::syslog::Syslog;
@@ -37,18 +36,11 @@ pub fn builtin() -> &'static [Builtin] {
     BUILTIN
 }
 
-/// The shipped mappings, compiled on first use.
-pub fn compiled() -> &'static BTreeMap<&'static str, Mapping> {
-    static COMPILED: LazyLock<BTreeMap<&'static str, Mapping>> = LazyLock::new(|| {
-        let compiled = BUILTIN.iter().filter_map(|b| Some((b.name, Mapping::compile(b.name, &b.version(), b.program).ok()?)));
-        compiled.collect()
-    });
-    &COMPILED
-}
-
-/// A shipped mapping by its name.
+/// A shipped mapping by its name. It is compiled when it is asked for first, which takes a good part of a second.
 pub fn find(name: &str) -> Option<&'static Mapping> {
-    compiled().get(name)
+    static COMPILED: [OnceLock<Option<Mapping>>; BUILTIN.len()] = [const { OnceLock::new() }; BUILTIN.len()];
+    let (builtin, slot) = BUILTIN.iter().zip(&COMPILED).find(|(b, _)| b.name == name)?;
+    slot.get_or_init(|| Mapping::compile(builtin.name, &builtin.version(), builtin.program).ok()).as_ref()
 }
 
 /// The name of the shipped mapping for a syslog message that came without a named source: by its application, by the
@@ -60,9 +52,12 @@ pub fn for_app(syslog: &Syslog<'_>) -> &'static str {
     }
     let app = syslog.app.as_deref().unwrap_or_default();
     let app = app.rsplit('/').next().unwrap_or(app);
-    compiled()
-        .iter()
-        .find(|(_, mapping)| mapping.apps().iter().any(|a| a.eq_ignore_ascii_case(app)))
+    static APPS: OnceLock<Vec<(&'static str, Vec<String>)>> = OnceLock::new();
+    let apps = APPS.get_or_init(|| {
+        BUILTIN.iter().map(|b| (b.name, compile::head(b.program).map(|h| h.apps).unwrap_or_default())).collect()
+    });
+    apps.iter()
+        .find(|(_, apps)| apps.iter().any(|a| a.eq_ignore_ascii_case(app)))
         .map_or("generic", |(name, _)| *name)
 }
 
@@ -80,7 +75,7 @@ mod tests {
             }
         }
         assert!(problems.is_empty(), "{}", problems.join("\n"));
-        assert_eq!(compiled().len(), BUILTIN.len());
+        assert!(BUILTIN.iter().all(|b| find(b.name).is_some_and(|m| m.name() == b.name)));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Functions that compute from their arguments and nothing else.
 
+use std::borrow::Cow;
+
 use vrl::compiler::prelude::*;
 
 use super::{text_of, text_or_null};
@@ -13,7 +15,7 @@ pub(super) struct Plain {
     usage: &'static str,
     parameters: &'static [Parameter],
     returns: u16,
-    call: fn(&[Value]) -> Value,
+    call: fn(&[&Value]) -> Value,
 }
 
 const TEXT: u16 = kind::BYTES | kind::NULL;
@@ -25,7 +27,7 @@ pub(super) const FUNCTIONS: &[Plain] = &[
         usage: "The value as text, without blanks around it. null for what says nothing: empty, `-`, `null`, `none`, lists and objects.",
         parameters: VALUE,
         returns: TEXT,
-        call: |args| text_or_null(args.first().and_then(text_of)),
+        call: |args| args.first().map_or(Value::Null, |v| text(v)),
     },
     Plain {
         name: "first",
@@ -41,7 +43,7 @@ pub(super) const FUNCTIONS: &[Plain] = &[
             Parameter::optional("h", kind::ANY, ""),
         ],
         returns: kind::ANY,
-        call: |args| args.iter().find(|v| says_something(v)).cloned().unwrap_or(Value::Null),
+        call: |args| args.iter().find(|v| says_something(v)).map_or(Value::Null, |v| (*v).clone()),
     },
     Plain {
         name: "ip",
@@ -62,7 +64,7 @@ pub(super) const FUNCTIONS: &[Plain] = &[
         usage: "The value in lower case with nothing but a-z, 0-9, `_`, `.` and `-`: what event.action may hold.",
         parameters: VALUE,
         returns: TEXT,
-        call: |args| args.first().and_then(text_of).and_then(|t| slug(&t)).map_or(Value::Null, Value::from),
+        call: |args| args.first().copied().and_then(text_of).and_then(|t| slug(&t)).map_or(Value::Null, Value::from),
     },
     Plain {
         name: "has",
@@ -128,7 +130,7 @@ pub(super) const FUNCTIONS: &[Plain] = &[
         usage: "The key=value pairs in a text, as an object.",
         parameters: VALUE,
         returns: kind::OBJECT | kind::NULL,
-        call: |args| match args.first().and_then(text_of) {
+        call: |args| match args.first().copied().and_then(text_of) {
             Some(text) => kv::pairs(&text).into_value(),
             None => Value::Null,
         },
@@ -138,7 +140,7 @@ pub(super) const FUNCTIONS: &[Plain] = &[
         usage: "`success` or `failure` for the usual words for them (ok, true, allowed, granted; failed, false, denied, error …), else null.",
         parameters: VALUE,
         returns: TEXT,
-        call: |args| args.first().and_then(text_of).and_then(|t| outcome(&t)).map_or(Value::Null, Value::from),
+        call: |args| args.first().copied().and_then(text_of).and_then(|t| outcome(&t)).map_or(Value::Null, Value::from),
     },
     Plain {
         name: "labelled",
@@ -179,8 +181,10 @@ impl Function for Plain {
         self.parameters
     }
 
-    fn compile(&self, _: &TypeState, _: &mut FunctionCompileContext, arguments: ArgumentList) -> Compiled {
-        let arguments = self.parameters.iter().filter_map(|p| arguments.optional(p.keyword)).collect();
+    fn compile(&self, state: &TypeState, _: &mut FunctionCompileContext, arguments: ArgumentList) -> Compiled {
+        let arguments = self.parameters.iter().filter_map(|p| arguments.optional(p.keyword));
+        // What is written in the program is made once, not for every record.
+        let arguments = arguments.map(|a| ConstOrExpr::new(a, state)).collect();
         Ok(Call { function: *self, arguments }.as_expr())
     }
 }
@@ -188,17 +192,28 @@ impl Function for Plain {
 #[derive(Debug, Clone)]
 struct Call {
     function: Plain,
-    arguments: Vec<Box<dyn Expression>>,
+    arguments: Vec<ConstOrExpr>,
+}
+
+fn resolve<'a>(argument: &'a ConstOrExpr, ctx: &mut Context<'_>) -> Result<Cow<'a, Value>, ExpressionError> {
+    Ok(match argument {
+        ConstOrExpr::Const(value) => Cow::Borrowed(value),
+        ConstOrExpr::Expr(expr) => Cow::Owned(expr.resolve(ctx)?),
+    })
 }
 
 impl FunctionExpression for Call {
     fn resolve(&self, ctx: &mut Context) -> Resolved {
         // One and two arguments are the rule: no allocation for them.
         match self.arguments.as_slice() {
-            [a] => Ok((self.function.call)(&[a.resolve(ctx)?])),
-            [a, b] => Ok((self.function.call)(&[a.resolve(ctx)?, b.resolve(ctx)?])),
+            [a] => Ok((self.function.call)(&[&*resolve(a, ctx)?])),
+            [a, b] => {
+                let a = resolve(a, ctx)?;
+                Ok((self.function.call)(&[&*a, &*resolve(b, ctx)?]))
+            }
             all => {
-                let values = all.iter().map(|a| a.resolve(ctx)).collect::<Result<Vec<_>, _>>()?;
+                let values = all.iter().map(|a| resolve(a, ctx)).collect::<Result<Vec<_>, _>>()?;
+                let values: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();
                 Ok((self.function.call)(&values))
             }
         }
@@ -211,6 +226,15 @@ impl FunctionExpression for Call {
     }
 }
 
+/// The value itself where it is a text without blanks around it: nothing is copied.
+fn text(value: &Value) -> Value {
+    match text_of(value) {
+        None => Value::Null,
+        Some(text) if value.to_str_lossy().is_some_and(|whole| whole.len() == text.len()) => value.clone(),
+        Some(text) => Value::from(text.as_ref()),
+    }
+}
+
 fn says_something(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -220,12 +244,12 @@ fn says_something(value: &Value) -> bool {
     }
 }
 
-fn address_of(args: &[Value]) -> Option<address::Address> {
-    address::read(&text_of(args.first()?)?)
+fn address_of(args: &[&Value]) -> Option<address::Address> {
+    address::read(&text_of(args.first().copied()?)?)
 }
 
-fn port(args: &[Value]) -> Value {
-    let Some(text) = args.first().and_then(text_of) else { return Value::Null };
+fn port(args: &[&Value]) -> Value {
+    let Some(text) = args.first().copied().and_then(text_of) else { return Value::Null };
     let alone = text.parse::<u16>().ok();
     match alone.or_else(|| address::read(&text)?.port) {
         Some(port) if port > 0 => Value::from(i64::from(port)),
@@ -256,7 +280,7 @@ pub(super) fn slug(text: &str) -> Option<String> {
     (!out.is_empty()).then(|| out.to_owned())
 }
 
-fn any_part(args: &[Value], test: fn(&str, &str) -> bool) -> Value {
+fn any_part(args: &[&Value], test: fn(&str, &str) -> bool) -> Value {
     let (Some(value), Some(part)) = (args.first(), args.get(1)) else { return Value::Boolean(false) };
     let Some(text) = value.to_str_lossy() else { return Value::Boolean(false) };
     let one = |part: &Value| part.to_str_lossy().is_some_and(|p| test(&text, &p));
@@ -266,9 +290,9 @@ fn any_part(args: &[Value], test: fn(&str, &str) -> bool) -> Value {
     })
 }
 
-fn part(args: &[Value]) -> Value {
+fn part(args: &[&Value]) -> Value {
     let (Some(text), Some(separator), Some(index)) =
-        (args.first().and_then(text_of), args.get(1).and_then(Value::to_str_lossy), args.get(2).and_then(Value::as_integer))
+        (args.first().copied().and_then(text_of), args.get(1).and_then(|v| v.to_str_lossy()), args.get(2).and_then(|v| v.as_integer()))
     else {
         return Value::Null;
     };
@@ -282,14 +306,14 @@ fn part(args: &[Value]) -> Value {
     text_or_null(piece.map(str::trim).filter(|p| !p.is_empty()).map(Into::into))
 }
 
-fn after(args: &[Value]) -> Value {
-    let (Some(text), Some(mark)) = (args.first().and_then(text_of), args.get(1).and_then(Value::to_str_lossy)) else {
+fn after(args: &[&Value]) -> Value {
+    let (Some(text), Some(mark)) = (args.first().copied().and_then(text_of), args.get(1).and_then(|v| v.to_str_lossy())) else {
         return Value::Null;
     };
     text_or_null(text.split_once(mark.as_ref()).map(|(_, rest)| rest.trim()).filter(|r| !r.is_empty()).map(Into::into))
 }
 
-fn list(args: &[Value]) -> Value {
+fn list(args: &[&Value]) -> Value {
     let texts: Vec<Value> = match args.first() {
         Some(Value::Array(items)) => items.iter().filter_map(text_of).map(|t| Value::from(t.as_ref())).collect(),
         Some(value) => match text_of(value) {
@@ -301,8 +325,8 @@ fn list(args: &[Value]) -> Value {
     if texts.is_empty() { Value::Null } else { Value::Array(texts) }
 }
 
-fn joined(args: &[Value]) -> Value {
-    let Some(separator) = args.get(1).and_then(Value::to_str_lossy) else { return Value::Null };
+fn joined(args: &[&Value]) -> Value {
+    let Some(separator) = args.get(1).and_then(|v| v.to_str_lossy()) else { return Value::Null };
     match args.first() {
         Some(Value::Array(items)) => {
             let texts: Vec<_> = items.iter().filter_map(text_of).collect();
@@ -335,7 +359,7 @@ fn outcome(text: &str) -> Option<&'static str> {
     FAILURE.contains(&word.as_str()).then_some("failure")
 }
 
-fn labelled(args: &[Value]) -> Value {
+fn labelled(args: &[&Value]) -> Value {
     let mut out = ObjectMap::new();
     if let Some(Value::Object(record)) = args.first() {
         for (key, label) in record {
