@@ -5,6 +5,7 @@ mod channel;
 mod completions;
 mod config;
 mod delivery;
+mod demo;
 mod doctor;
 mod duration;
 mod inbox;
@@ -49,6 +50,8 @@ enum Command {
     Init(init::Args),
     /// Run the server
     Serve(serve::Args),
+    /// Run a server with sixty days of a made-up company, and a live trickle
+    Demo(demo::Arguments),
     /// Send events from files or standard input
     Send(send::Args),
     /// Search events, newest first
@@ -120,10 +123,11 @@ fn run(command: Command) -> anyhow::Result<Answer> {
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let answer = runtime.block_on(async {
         match command {
             Command::Init(args) => init::run(args).await,
             Command::Serve(args) => serve::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
             Command::Send(args) => send::run(args).await,
             Command::Search(args) => search::run(args).await,
             Command::Report(args) => report::run(args).await,
@@ -141,5 +145,8 @@ fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Index(args) => index::run(args).await,
             Command::Verify(_) | Command::Config(_) | Command::Completions(_) => Ok(Answer::Yes),
         }
-    })
+    });
+    // A check of the whole trail, say, must not keep a server that was told to stop.
+    runtime.shutdown_background();
+    answer
 }

@@ -141,8 +141,12 @@ impl Sender {
                 .header("idempotency-key", &key)
                 .timeout(Duration::from_secs(120))
                 .body(packed.clone());
+            let mut error_is_connect = false;
             let (error, wait) = match request.send().await {
-                Err(error) => (self.client.unreachable(&error), None),
+                Err(error) => {
+                    error_is_connect = error.is_connect();
+                    (self.client.unreachable(&error), None)
+                }
                 Ok(response) => match response.status() {
                     StatusCode::OK => break response.json::<Value>().await.context("the receipt is not JSON")?,
                     // None of it was accepted, and there is a receipt all the same.
@@ -157,6 +161,10 @@ impl Sender {
                     }
                 },
             };
+            // Nobody there from the start: a wrong address, mostly. Later on it is worth waiting for.
+            if self.batches == 1 && tries >= 3 && error_is_connect {
+                return Err(error);
+            }
             let pause = wait.unwrap_or_else(|| Duration::from_millis(200 << tries.min(8)));
             if Instant::now() + pause > until || (tries >= TRIES_MAX && wait.is_none()) {
                 let sent = self.accepted;

@@ -16,9 +16,12 @@ pub struct Args {
 pub async fn run(args: Args) -> Result<Answer> {
     let config = args.options.load_with(args.listen.flags())?;
     logging::begin(&config.log)?;
-    server::run(config, assets::find, |app, _| {
-        // One line for people and for whoever started us: from now on it answers, and where.
-        let _ = output::line(format!("belfry is at {}", app.config.public_url()));
+    server::run(config, assets::find, |app, address| {
+        // One line for people and for whoever started us: from now on it answers, and where. The address that was asked
+        // for may have left the port to the system.
+        let scheme = if app.config.tls.certificate.is_some() { "https" } else { "http" };
+        let url = app.config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+        let _ = output::line(format!("belfry is at {url}"));
     })
     .await?;
     Ok(Answer::Yes)

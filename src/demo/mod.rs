@@ -18,10 +18,11 @@ use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use server::http::assets::Assets;
 
 use products::Record;
 use sender::Sender;
+
+use crate::{Answer, assets, logging};
 
 const SEED: u64 = 1_347;
 const DAYS: i64 = 60;
@@ -54,20 +55,22 @@ struct Remembered {
     filled: bool,
 }
 
-pub async fn run(arguments: Arguments, console: Assets) -> Result<()> {
+pub async fn run(arguments: Arguments) -> Result<Answer> {
     let flags = server::config::Flags { data: Some(arguments.data.clone()), listen: Some(arguments.listen), ..Default::default() };
     let config = server::Config::load(None, |name| std::env::var(name).ok(), &flags)?;
+    logging::begin(&config.log)?;
     let mails = arguments.data.join("mail");
     let mut remembered = remembered(&arguments.data, &config).await?;
     let mail_port = mailbox::open(&mails).await.context("the demo's mailbox does not open")?;
 
     let (tell, told) = tokio::sync::oneshot::channel();
-    let serving = tokio::spawn(server::run(config, console, move |_, address| {
+    let serving = tokio::spawn(server::run(config, assets::find, move |_, address| {
         // Nobody listens any more when the demo itself gave up.
         let _ = tell.send(address);
     }));
     let Ok(address) = told.await else {
-        return Ok(serving.await??);
+        serving.await??;
+        return Ok(Answer::Yes);
     };
     let sender = Sender::new(&format!("http://{address}"), &remembered.token)?;
 
@@ -98,7 +101,8 @@ pub async fn run(arguments: Arguments, console: Assets) -> Result<()> {
     if let Some(trickle) = trickle {
         trickle.abort();
     }
-    Ok(ended?)
+    ended?;
+    Ok(Answer::Yes)
 }
 
 async fn remembered(data: &Path, config: &server::Config) -> Result<Remembered> {

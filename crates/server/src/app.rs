@@ -121,17 +121,30 @@ impl App {
         self.door.record(event).await
     }
 
-    /// Runs `work` until it ends by itself or is dropped when the server goes down. One that panics is an event,
+    /// Runs `work` until it ends by itself, or is dropped when the server goes down. One that panics is an event,
     /// `exception.task`, and is not started again.
     pub fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_with(name, Duration::ZERO, work);
+    }
+
+    /// The same for work that listens to `stop` by itself and has something to finish, such as a message on its way:
+    /// it is dropped only when it does not end within a few seconds.
+    pub fn spawn_gently(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_with(name, STOP_GRACE, work);
+    }
+
+    fn spawn_with(&self, name: &'static str, grace: Duration, work: impl Future<Output = ()> + Send + 'static) {
         let app = self.clone();
         let task = async move {
             let stop = app.stop.clone();
+            let dropped = async {
+                stop.cancelled().await;
+                tokio::time::sleep(grace).await;
+            };
             let outcome = tokio::select! {
                 biased;
                 outcome = AssertUnwindSafe(work).catch_unwind() => outcome,
-                // The loop was told at the same time; what does not end by itself within the grace is dropped.
-                () = async { stop.cancelled().await; tokio::time::sleep(STOP_GRACE).await } => return,
+                () = dropped => return,
             };
             if let Err(panic) = outcome {
                 app.exception_task(name, &panic_text(panic.as_ref())).await;

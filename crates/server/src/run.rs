@@ -45,9 +45,9 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     app.spawn("trail.selfcheck", selfcheck::keep_checking(app.clone()));
     app.spawn("sources", activity::follow(app.door.clone(), app.state.clone(), app.clock.clone(), app.rates.clone()));
     app.spawn("index", index::follow(app.door.clone(), app.store.clone()));
-    app.spawn("rules", app.notify.clone().follow(app.stop.clone()));
+    app.spawn_gently("rules", app.notify.clone().follow(app.stop.clone()));
     app.spawn("reports", app.reports.clone().keep_tidy(app.stop.clone()));
-    app.spawn("outbox", app.notify.clone().send(app.stop.clone()));
+    app.spawn_gently("outbox", app.notify.clone().send(app.stop.clone()));
     app.spawn("source.rejected", app.intake.clone().raise_rejections());
     syslog.serve(&app);
 

@@ -216,8 +216,15 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
 pub async fn close(app: &App) {
     app.stop.cancel();
     app.join_tasks(std::time::Duration::from_secs(app.config.limits.stop_seconds)).await;
-    let trail = app.trail().clone();
-    if tokio::task::spawn_blocking(move || trail.close()).await.is_err() {
+    let (trail, store) = (app.trail().clone(), app.store.clone());
+    let closed = tokio::task::spawn_blocking(move || {
+        // What is not committed is read from the trail again at the next start; it only takes longer then.
+        if let Err(error) = store.commit() {
+            tracing::debug!(%error, "the index was not committed");
+        }
+        trail.close();
+    });
+    if closed.await.is_err() {
         tracing::error!("the trail did not end well; it is put right at the next start");
     }
     app.state.close().await;
