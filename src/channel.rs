@@ -76,7 +76,8 @@ pub async fn run(args: Args) -> Result<Answer> {
         Command::Create { name, kind, settings, edit } => {
             let mut body = json!({"name": name, "kind": kind, "enabled": true, "settings": {}});
             for pair in &settings {
-                let (name, text) = pair.split_once('=').ok_or_else(|| anyhow::anyhow!("--setting {pair}: write NAME=VALUE"))?;
+                let (name, text) =
+                    pair.split_once('=').ok_or_else(|| anyhow::anyhow!("--setting {pair}: write NAME=VALUE"))?;
                 let value = match text.strip_prefix('@') {
                     Some(file) => Value::String(crate::resource::read(file)?.trim_end().to_owned()),
                     None => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),

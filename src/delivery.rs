@@ -63,7 +63,8 @@ pub async fn run(args: Args) -> Result<Answer> {
     match args.command {
         Command::List { state, channel, rule, limit } => {
             let filters = [("state", state), ("channel", channel), ("rule", rule)];
-            let query: Vec<_> = filters.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
+            let query: Vec<_> =
+                filters.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
             let items = client.items("/api/v1/deliveries", &query, limit).await?;
             output::rows(args.format, COLUMNS, &items)?;
         }
@@ -85,7 +86,9 @@ pub async fn run(args: Args) -> Result<Answer> {
             }
             let mut resent = 0;
             for some in ids.chunks(500) {
-                resent += client.post("/api/v1/deliveries/resend", &json!({"ids": some})).await?["resent"].as_u64().unwrap_or(0);
+                resent += client.post("/api/v1/deliveries/resend", &json!({"ids": some})).await?["resent"]
+                    .as_u64()
+                    .unwrap_or(0);
             }
             output::note(format!("{resent} sent again"));
         }

@@ -136,7 +136,9 @@ async fn server(client: &Client, findings: &mut Vec<Finding>) {
             let aside = source["set_aside"].as_u64().unwrap_or(0);
             if aside > 0 {
                 let name = output::text(&source["name"]);
-                findings.push(Notice(format!("{aside} records of {name} are set aside: belfry set-aside list --source {name}")));
+                findings.push(Notice(format!(
+                    "{aside} records of {name} are set aside: belfry set-aside list --source {name}"
+                )));
             }
         }
     }

@@ -34,7 +34,11 @@ pub async fn run(args: Args) -> Result<Answer> {
             shown = Instant::now();
             let share = done as f64 / total.max(1) as f64;
             let left = if share > 0.0 { started.elapsed().mul_f64((1.0 - share) / share) } else { Duration::ZERO };
-            output::progress(format!("{done} of {total} events ({:.0} %), {} left", share * 100.0, duration::show(left)));
+            output::progress(format!(
+                "{done} of {total} events ({:.0} %), {} left",
+                share * 100.0,
+                duration::show(left)
+            ));
         }
     })
     .await

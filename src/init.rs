@@ -40,7 +40,8 @@ pub async fn run(args: Args) -> Result<Answer> {
         format!("{host}/{}", args.organization)
     });
     let folder = config.data.display().to_string();
-    let new = Init { organization: args.organization, origin: origin.clone(), admin: args.admin, password: secret.clone() };
+    let new =
+        Init { organization: args.organization, origin: origin.clone(), admin: args.admin, password: secret.clone() };
     let (user, token) = server::init(config, new).await.with_context(|| format!("can't make {folder}"))?;
     output::line(format!("data folder    {folder}"))?;
     output::line(format!("signs as       {origin}"))?;

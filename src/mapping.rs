@@ -81,7 +81,9 @@ pub async fn run(args: Args) -> Result<Answer> {
         Command::Show { mapping } => {
             let found = client.get(&format!("{}/{}", MAPPINGS.path, escape(&mapping)), &[]).await?;
             match args.format {
-                Format::Table => output::line(found["program"].as_str().context("the mapping has no program")?.trim_end())?,
+                Format::Table => {
+                    output::line(found["program"].as_str().context("the mapping has no program")?.trim_end())?
+                }
                 format => output::one(format, &found)?,
             }
         }
@@ -92,7 +94,8 @@ pub async fn run(args: Args) -> Result<Answer> {
             output::note(format!("{mapping} is at version {}", output::text(&saved["version"])));
         }
         Command::Try { mapping, samples, program } => {
-            let samples: Vec<String> = read(&samples)?.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+            let samples: Vec<String> =
+                read(&samples)?.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
             let mut body = json!({"samples": samples});
             if let Some(file) = &program {
                 body["program"] = json!(read(file)?);
@@ -101,7 +104,9 @@ pub async fn run(args: Args) -> Result<Answer> {
             let answer = client.post(&path, &body).await?;
             output::line(serde_json::to_string_pretty(&answer)?)?;
             let good = answer["compile_errors"].as_array().is_none_or(Vec::is_empty)
-                && answer["results"].as_array().is_some_and(|results| results.iter().all(|result| result["ok"] == true));
+                && answer["results"]
+                    .as_array()
+                    .is_some_and(|results| results.iter().all(|result| result["ok"] == true));
             return Ok(if good { Answer::Yes } else { Answer::No });
         }
         Command::Test { .. } => {}

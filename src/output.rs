@@ -99,7 +99,11 @@ fn csv_cell(text: &str) -> String {
     } else {
         text.to_owned()
     };
-    if harmless.contains(['"', ',', '\n', '\r', ';']) { format!("\"{}\"", harmless.replace('"', "\"\"")) } else { harmless }
+    if harmless.contains(['"', ',', '\n', '\r', ';']) {
+        format!("\"{}\"", harmless.replace('"', "\"\""))
+    } else {
+        harmless
+    }
 }
 
 fn table(columns: &[Column], rows: &[Value]) -> Result<()> {
@@ -109,7 +113,8 @@ fn table(columns: &[Column], rows: &[Value]) -> Result<()> {
         .iter()
         .enumerate()
         .map(|(nth, (title, _))| {
-            let longest = cells.iter().filter_map(|row| row.get(nth)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+            let longest =
+                cells.iter().filter_map(|row| row.get(nth)).map(|cell| cell.chars().count()).max().unwrap_or(0);
             longest.max(title.chars().count())
         })
         .collect();
@@ -184,7 +189,9 @@ fn flatten(path: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
 
 /// Whether the reader of our output went away, which is no fault.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
 }
 
 #[cfg(test)]

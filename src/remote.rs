@@ -42,7 +42,8 @@ impl Remote {
             .user_agent(concat!("belfry-cli/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = &self.ca {
             let pem = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
-            let authority = reqwest::Certificate::from_pem(&pem).with_context(|| format!("no certificate in {}", path.display()))?;
+            let authority = reqwest::Certificate::from_pem(&pem)
+                .with_context(|| format!("no certificate in {}", path.display()))?;
             builder = builder.add_root_certificate(authority);
         }
         let url = self.url.trim_end_matches('/').to_owned();

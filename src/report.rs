@@ -178,7 +178,9 @@ async fn run_one(client: &Client, wanted: Run) -> Result<Answer> {
     let done = wait(client, &run).await?;
     match done["state"].as_str() {
         Some("done") => {}
-        state => bail!("the run is {}: {}", state.unwrap_or("lost"), done["error"].as_str().unwrap_or("no reason is known")),
+        state => {
+            bail!("the run is {}: {}", state.unwrap_or("lost"), done["error"].as_str().unwrap_or("no reason is known"))
+        }
     }
     let path = format!("/api/v1/report-runs/{}/download", escape(&run));
     let mut response = client.send(client.request(Method::GET, &path)).await?;
@@ -234,7 +236,11 @@ async fn wait(client: &Client, run: &str) -> Result<Value> {
 
 /// The columns with the titles that the report knows.
 fn columns(report: &Value, fields: &[String]) -> Value {
-    let known = ["available_columns", "columns"].iter().filter_map(|name| report[name].as_array()).flatten().collect::<Vec<_>>();
+    let known = ["available_columns", "columns"]
+        .iter()
+        .filter_map(|name| report[name].as_array())
+        .flatten()
+        .collect::<Vec<_>>();
     fields
         .iter()
         .map(|field| {

@@ -34,13 +34,18 @@ impl Kind {
         if let Some(exact) = items.iter().find(|item| item[self.key] == id_or_name || item["id"] == id_or_name) {
             return Ok(exact.clone());
         }
-        let mut named = items.iter().filter(|item| item["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(id_or_name)));
+        let mut named =
+            items.iter().filter(|item| item["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(id_or_name)));
         match (named.next(), named.next()) {
             (Some(found), None) => Ok(found.clone()),
             (Some(_), Some(_)) => bail!("there are several {}s named {id_or_name}; use the id", self.noun),
             (None, _) => {
                 let names: Vec<&str> = items.iter().filter_map(|item| item["name"].as_str()).take(20).collect();
-                let known = if names.is_empty() { "there is none at all".to_owned() } else { format!("there are {}", names.join(", ")) };
+                let known = if names.is_empty() {
+                    "there is none at all".to_owned()
+                } else {
+                    format!("there are {}", names.join(", "))
+                };
                 bail!("there is no {} {id_or_name}; {known}", self.noun)
             }
         }
@@ -118,7 +123,10 @@ pub fn put(body: &mut Value, path: &str, value: Value) -> Result<()> {
         if part.is_empty() {
             bail!("{path} is no name");
         }
-        place = members(place).with_context(|| format!("{path} lies in something that has no members"))?.entry(part).or_insert(Value::Null);
+        place = members(place)
+            .with_context(|| format!("{path} lies in something that has no members"))?
+            .entry(part)
+            .or_insert(Value::Null);
     }
     *place = value;
     Ok(())
@@ -162,7 +170,10 @@ mod tests {
     #[test]
     fn values_are_laid_over_what_is_there() {
         let mut body = json!({"enabled": true, "settings": {"url": "https://a"}});
-        let edit = Edit { file: None, set: vec!["enabled=false".into(), "settings.url=https://b".into(), "settings.to=[\"x\"]".into()] };
+        let edit = Edit {
+            file: None,
+            set: vec!["enabled=false".into(), "settings.url=https://b".into(), "settings.to=[\"x\"]".into()],
+        };
         edit.apply(&mut body).unwrap();
         assert_eq!(body, json!({"enabled": false, "settings": {"url": "https://b", "to": ["x"]}}));
         assert!(Edit { file: None, set: vec!["enabled.x=1".into()] }.apply(&mut body).is_err());

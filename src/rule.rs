@@ -166,5 +166,9 @@ async fn preview(client: &Client, rule: &Value, days: u32, format: Format) -> Re
         if preview["truncated"] == true { " (not all days could be read)" } else { "" }
     ));
     let first = preview["first"].as_array().cloned().unwrap_or_default();
-    output::rows(format, &[("AT", "at"), ("POSITION", "position"), ("HELD BEFORE", "held_before"), ("SUBJECT", "subject")], &first)
+    output::rows(
+        format,
+        &[("AT", "at"), ("POSITION", "position"), ("HELD BEFORE", "held_before"), ("SUBJECT", "subject")],
+        &first,
+    )
 }

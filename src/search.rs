@@ -59,7 +59,8 @@ pub async fn run(args: Args) -> Result<Answer> {
     if args.ascending {
         query.push(("order", "asc".to_owned()));
     }
-    let mut found = if args.limit == 0 { Vec::new() } else { client.items("/api/v1/events", &query, args.limit).await? };
+    let mut found =
+        if args.limit == 0 { Vec::new() } else { client.items("/api/v1/events", &query, args.limit).await? };
     if args.follow {
         // What follows comes below, so the newest of what is there must be last.
         if !args.ascending {
@@ -166,7 +167,9 @@ fn row(item: &Value) -> Value {
 /// A moment as people write it. Spans count back from now; what else there is, the server reads.
 fn moment(text: &str) -> Result<String> {
     match duration::parse(text) {
-        Ok(span) => Ok(jiff::Timestamp::now().checked_sub(span).with_context(|| format!("{text} is too far back"))?.to_string()),
+        Ok(span) => {
+            Ok(jiff::Timestamp::now().checked_sub(span).with_context(|| format!("{text} is too far back"))?.to_string())
+        }
         Err(_) => Ok(text.to_owned()),
     }
 }

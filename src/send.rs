@@ -78,10 +78,13 @@ pub async fn run(args: Args) -> Result<Answer> {
         } else {
             Box::new(File::open(file).with_context(|| format!("can't read {file}"))?)
         };
-        sender.send_all(file, BufReader::with_capacity(1 << 16, input), args.batch as usize, args.source.is_none()).await?;
+        sender
+            .send_all(file, BufReader::with_capacity(1 << 16, input), args.batch as usize, args.source.is_none())
+            .await?;
     }
     output::progress_end();
-    let skipped = if sender.skipped > 0 { format!(", {} skipped by the mapping", sender.skipped) } else { String::new() };
+    let skipped =
+        if sender.skipped > 0 { format!(", {} skipped by the mapping", sender.skipped) } else { String::new() };
     output::note(format!(
         "{} accepted, {} rejected{skipped} in {}",
         sender.accepted,
@@ -154,7 +157,10 @@ impl Sender {
                     status => {
                         let wait = retry_after(&response);
                         let error = self.client.refused(response).await;
-                        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS && status != StatusCode::REQUEST_TIMEOUT {
+                        if status.is_client_error()
+                            && status != StatusCode::TOO_MANY_REQUESTS
+                            && status != StatusCode::REQUEST_TIMEOUT
+                        {
                             return Err(error);
                         }
                         (error, wait)

@@ -68,7 +68,13 @@ pub async fn run(args: Args) -> Result<Answer> {
         Command::Show { source } => SOURCES.show(&client, &source, args.format).await?,
         Command::Create { name, mapping, title } => {
             let title = title.unwrap_or_else(|| name.clone());
-            SOURCES.create(&client, &json!({"name": name, "title": title, "mapping": mapping, "enabled": true}), args.format).await?;
+            SOURCES
+                .create(
+                    &client,
+                    &json!({"name": name, "title": title, "mapping": mapping, "enabled": true}),
+                    args.format,
+                )
+                .await?;
         }
         Command::Update { source, edit } => SOURCES.update(&client, &source, &edit, args.format).await?,
         Command::Delete { source } => SOURCES.delete(&client, &source).await?,

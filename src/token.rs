@@ -64,7 +64,8 @@ pub async fn run(args: Args) -> Result<Answer> {
         Command::Show { token } => TOKENS.show(&client, &token, args.format).await?,
         Command::Create { name, scope, expires } => {
             let expires_at = expires.as_deref().map(until).transpose()?;
-            let made = client.post(TOKENS.path, &json!({"name": name, "scopes": scope, "expires_at": expires_at})).await?;
+            let made =
+                client.post(TOKENS.path, &json!({"name": name, "scopes": scope, "expires_at": expires_at})).await?;
             match args.format {
                 Format::Table => output::line(made["token"].as_str().unwrap_or_default())?,
                 format => output::one(format, &made)?,

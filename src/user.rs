@@ -77,7 +77,8 @@ pub async fn run(args: Args) -> Result<Answer> {
         Command::Show { user } => USERS.show(&client, &user, args.format).await?,
         Command::Create { name, role, full_name, email, password_stdin } => {
             let password = if password_stdin { password()? } else { made_up() };
-            let body = json!({"name": name, "role": role, "full_name": full_name, "email": email, "password": password});
+            let body =
+                json!({"name": name, "role": role, "full_name": full_name, "email": email, "password": password});
             USERS.create(&client, &body, args.format).await?;
             if !password_stdin {
                 output::note(format!("password: {password}"));

@@ -34,7 +34,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Answer> {
-    let key = args.vkey.as_deref().map(|text| text.parse::<VerifyingKey>().context("--vkey is no verifier key")).transpose()?;
+    let key = args
+        .vkey
+        .as_deref()
+        .map(|text| text.parse::<VerifyingKey>().context("--vkey is no verifier key"))
+        .transpose()?;
     if let Some(file) = &args.proof {
         return bundle(file, key.as_ref(), args.checkpoint.as_deref());
     }
@@ -109,7 +113,10 @@ fn one_folder(folder: &Path, key: &VerifyingKey, known: Option<&Checkpoint>) -> 
         output::note(format!("{} more events are whole, but no checkpoint covers them yet", verified.beyond));
     }
     if verified.torn_bytes > 0 {
-        output::note(format!("{} bytes at the end are a write that was cut short; opening the trail removes them", verified.torn_bytes));
+        output::note(format!(
+            "{} bytes at the end are a write that was cut short; opening the trail removes them",
+            verified.torn_bytes
+        ));
     }
     output::note(format!("checked in {} with {key}", duration::show(started.elapsed())));
     Ok(())
@@ -119,7 +126,8 @@ fn one_folder(folder: &Path, key: &VerifyingKey, known: Option<&Checkpoint>) -> 
 fn own_key(data: &Path, folder: &Path) -> Result<VerifyingKey> {
     let nearest = [data.join("keys/trail.key"), folder.join("../../keys/trail.key")];
     let path = nearest.iter().find(|path| path.is_file());
-    let path = path.with_context(|| format!("there is no key with {}; pass the public one with --vkey", folder.display()))?;
+    let path =
+        path.with_context(|| format!("there is no key with {}; pass the public one with --vkey", folder.display()))?;
     let note = std::fs::read_to_string(folder.join("checkpoint"));
     let note = note.with_context(|| format!("there is no checkpoint in {}", folder.display()))?;
     let origin = Checkpoint::claimed_origin(&note).context("the checkpoint names no origin")?.to_owned();
@@ -141,14 +149,19 @@ fn bundle(file: &Path, key: Option<&VerifyingKey>, checkpoint: Option<&Path>) ->
     if json["format"] == "belfry-bundle" {
         return match verify::bundle(&bytes, key) {
             Ok(found) => {
-                output::line(format!("OK  {}  {} events, all in the trail of {} events", found.origin, found.entries, found.size))?;
+                output::line(format!(
+                    "OK  {}  {} events, all in the trail of {} events",
+                    found.origin, found.entries, found.size
+                ))?;
                 Ok(Answer::Yes)
             }
             Err(fault) if fault.kind == FaultKind::Wrong => no(file, &fault.to_string()),
             Err(fault) => bail!("{}: {fault}", file.display()),
         };
     }
-    let text = |name: &str| json[name].as_str().with_context(|| format!("{} has no {name}; is it a bundle or a proof?", file.display()));
+    let text = |name: &str| {
+        json[name].as_str().with_context(|| format!("{} has no {name}; is it a bundle or a proof?", file.display()))
+    };
     let key = match key {
         Some(key) => key.clone(),
         None => {
@@ -176,7 +189,10 @@ fn bundle(file: &Path, key: Option<&VerifyingKey>, checkpoint: Option<&Path>) ->
     if let Some(certificate) = json.get("certificate") {
         let rows = certificate["rows"].as_u64();
         if rows != Some(entries.len() as u64) {
-            return no(file, &format!("the certificate speaks of {} rows, the file has {}", rows.unwrap_or(0), entries.len()));
+            return no(
+                file,
+                &format!("the certificate speaks of {} rows, the file has {}", rows.unwrap_or(0), entries.len()),
+            );
         }
         if certificate["checkpoint"]["note"] != json["checkpoint"] {
             return no(file, "the certificate speaks of another checkpoint");
@@ -186,19 +202,23 @@ fn bundle(file: &Path, key: Option<&VerifyingKey>, checkpoint: Option<&Path>) ->
         [one] => format!("event at position {}", one["position"]),
         many => format!("{} events", many.len()),
     };
-    output::line(format!("OK  {}  {what} in the trail of {} events  root {}", sealed.origin, sealed.size, sealed.root))?;
+    output::line(format!(
+        "OK  {}  {what} in the trail of {} events  root {}",
+        sealed.origin, sealed.size, sealed.root
+    ))?;
     Ok(Answer::Yes)
 }
 
 fn one_entry(entry: &Value, sealed: &Checkpoint) -> Result<(), String> {
     let position = entry["position"].as_u64().ok_or("an entry has no position")?;
     let wrong = |what: &str| format!("position {position}: {what}");
-    let bytes = entry["entry"].as_str().and_then(|text| STANDARD.decode(text).ok()).ok_or_else(|| wrong("the entry is not Base64"))?;
+    let bytes = entry["entry"]
+        .as_str()
+        .and_then(|text| STANDARD.decode(text).ok())
+        .ok_or_else(|| wrong("the entry is not Base64"))?;
     let path = entry["path"].as_array().ok_or_else(|| wrong("there is no path"))?;
-    let path: Option<Vec<Hash>> = path
-        .iter()
-        .map(|hash| Some(Hash(<[u8; 32]>::try_from(STANDARD.decode(hash.as_str()?).ok()?).ok()?)))
-        .collect();
+    let path: Option<Vec<Hash>> =
+        path.iter().map(|hash| Some(Hash(<[u8; 32]>::try_from(STANDARD.decode(hash.as_str()?).ok()?).ok()?))).collect();
     let path = path.ok_or_else(|| wrong("a hash of the path can't be read"))?;
     let proof = Proof { position, size: sealed.size, leaf: Hash::leaf(&bytes), path };
     verify::inclusion(&bytes, &proof, sealed).map_err(|error| wrong(&error.to_string()))?;

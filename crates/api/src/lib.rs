@@ -4,11 +4,11 @@
 
 pub mod access;
 pub mod events;
-pub mod sources;
 pub mod notify;
 pub mod page;
 pub mod problem;
 pub mod report;
+pub mod sources;
 pub mod system;
 pub mod trail;
 

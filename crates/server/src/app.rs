@@ -24,14 +24,14 @@ use crate::access::{self, Client, Subject};
 use crate::append::{self, Door, Positions};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::data::Data;
 use crate::ingest::Intake;
 use crate::ingest::activity::Rates;
-use crate::data::Data;
 use crate::metrics::Metrics;
+use crate::notify::Notify;
 use crate::outgoing::Outgoing;
 use crate::report::Reports;
 use crate::selfcheck::SelfChecks;
-use crate::notify::Notify;
 use crate::state::deliveries::Bell;
 use crate::state::secrets::Secrets;
 
@@ -170,7 +170,12 @@ impl App {
 
     /// Records that a request ended in a fault of ours, before the client learns of it.
     pub async fn exception_request(&self, method: &str, path: &str, request_id: &str, what: &str, client: &Client) {
-        tracing::error!(request.id = request_id, http.method = method, url.path = path, "request {request_id} failed: {what}");
+        tracing::error!(
+            request.id = request_id,
+            http.method = method,
+            url.path = path,
+            "request {request_id} failed: {what}"
+        );
         let Some(held) = self.exceptions.due(&format!("{method} {path}\0{what}"), self.clock.now()) else { return };
         let event = json!({
             "event": {"action": "exception.request", "outcome": "failure", "reason": clip(what)},

@@ -135,7 +135,11 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("can't read {path}")]
-    Read { path: PathBuf, #[source] source: std::io::Error },
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{path}: {reason}")]
     Parse { path: PathBuf, reason: String },
     #[error("{variable} in the environment: {reason}")]
@@ -246,10 +250,16 @@ impl Config {
             }
         }
         if limits.body_bytes_max < 65_536 {
-            return invalid("limits.body_bytes_max", "one event may have 65535 bytes, so less than 65536 makes no sense");
+            return invalid(
+                "limits.body_bytes_max",
+                "one event may have 65535 bytes, so less than 65536 makes no sense",
+            );
         }
         if limits.queue_bytes_max < limits.body_bytes_max {
-            return invalid("limits.queue_bytes_max", "must be at least limits.body_bytes_max, or a full body never fits");
+            return invalid(
+                "limits.queue_bytes_max",
+                "must be at least limits.body_bytes_max, or a full body never fits",
+            );
         }
         Ok(())
     }
@@ -361,7 +371,11 @@ mod tests {
     fn file_then_environment_then_flags() {
         let config = load(
             "listen = '127.0.0.1:1'\n[syslog]\nudp = '127.0.0.1:2'\n[limits]\nrequest_seconds = 9",
-            &[("BELFRY_LISTEN", "127.0.0.1:3"), ("BELFRY_LIMITS_REQUEST_SECONDS", "10"), ("BELFRY_PUBLIC_URL", "https://a.example")],
+            &[
+                ("BELFRY_LISTEN", "127.0.0.1:3"),
+                ("BELFRY_LIMITS_REQUEST_SECONDS", "10"),
+                ("BELFRY_PUBLIC_URL", "https://a.example"),
+            ],
             &Flags { listen: Some("127.0.0.1:4".parse().unwrap()), ..Flags::default() },
         )
         .unwrap();
@@ -398,6 +412,9 @@ mod tests {
             std::fs::write(&path, manual()).unwrap();
         }
         let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(written == manual(), "docs/configuration.md is stale: UPDATE_EXPECT=1 cargo test --release -p server config");
+        assert!(
+            written == manual(),
+            "docs/configuration.md is stale: UPDATE_EXPECT=1 cargo test --release -p server config"
+        );
     }
 }

@@ -20,7 +20,11 @@ pub enum Error {
     #[error("there is no data folder {0}: make one with belfry init --data {0}")]
     Absent(PathBuf),
     #[error("can't use the data folder {folder}")]
-    Io { folder: PathBuf, #[source] source: std::io::Error },
+    Io {
+        folder: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl Data {
@@ -37,7 +41,8 @@ impl Data {
             return Err(Error::Absent(folder.to_path_buf()));
         }
         let path = folder.join("belfry.lock");
-        let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let mut lock =
+            File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -49,7 +54,8 @@ impl Data {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         // Only to tell people who it is; the lock itself is the system's, and goes with the process.
-        let noted = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
+        let noted =
+            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
         noted.map_err(failed)?;
         Ok(Self { folder: folder.to_path_buf(), _lock: lock })
     }

@@ -23,7 +23,9 @@ pub enum Error {
     Url { target: String, reason: String },
     #[error("{host} can't be resolved: {reason}")]
     Resolve { host: String, reason: String },
-    #[error("{host} is {address}, {what}, and such targets are refused; an administrator can allow it by adding \"{host}\" to outgoing_allow in the settings")]
+    #[error(
+        "{host} is {address}, {what}, and such targets are refused; an administrator can allow it by adding \"{host}\" to outgoing_allow in the settings"
+    )]
     Refused { host: String, address: IpAddr, what: &'static str },
     #[error("can't make the connection: {reason}")]
     Client { reason: String },
@@ -232,18 +234,67 @@ mod tests {
     #[test]
     fn every_form_of_the_inside_is_known() {
         for text in [
-            "127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",
-            "100.64.0.1", "100.127.255.255", "169.254.169.254", "168.63.129.16", "192.0.0.192", "198.18.0.1", "224.0.0.1",
-            "239.255.255.255", "240.0.0.1", "255.255.255.255", "192.0.2.1", "::", "::1", "fe80::1", "febf::1", "fec0::1",
-            "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1", "2001::1", "100::1", "::ffff:127.0.0.1",
-            "::ffff:10.0.0.1", "::ffff:0:10.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "::10.0.0.1", "64:ff9b::127.0.0.1",
-            "64:ff9b::a9fe:a9fe", "64:ff9b:1::10.0.0.1", "2002:7f00:1::", "2002:0a00:0001::1", "2a00::5efe:10.0.0.1", "5f00::1",
+            "127.0.0.1",
+            "127.255.255.254",
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "169.254.169.254",
+            "168.63.129.16",
+            "192.0.0.192",
+            "198.18.0.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "192.0.2.1",
+            "::",
+            "::1",
+            "fe80::1",
+            "febf::1",
+            "fec0::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "2001:db8::1",
+            "2001::1",
+            "100::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::ffff:0:10.0.0.1",
+            "::ffff:169.254.169.254",
+            "::127.0.0.1",
+            "::10.0.0.1",
+            "64:ff9b::127.0.0.1",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::10.0.0.1",
+            "2002:7f00:1::",
+            "2002:0a00:0001::1",
+            "2a00::5efe:10.0.0.1",
+            "5f00::1",
         ] {
             assert!(inside(text.parse().unwrap()).is_some(), "{text} must be refused");
         }
         for text in [
-            "1.1.1.1", "8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.255.255", "100.128.0.1", "169.253.0.1", "192.167.1.1",
-            "168.63.129.17", "223.255.255.255", "2606:4700:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8",
+            "1.1.1.1",
+            "8.8.8.8",
+            "172.15.0.1",
+            "172.32.0.1",
+            "100.63.255.255",
+            "100.128.0.1",
+            "169.253.0.1",
+            "192.167.1.1",
+            "168.63.129.17",
+            "223.255.255.255",
+            "2606:4700:4700::1111",
+            "2a00:1450:4001::1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::8.8.8.8",
         ] {
             assert_eq!(inside(text.parse().unwrap()), None, "{text} is public");
         }
@@ -255,8 +306,16 @@ mod tests {
         let error = outgoing.client("http://127.0.0.1:9/hook").await.unwrap_err();
         assert!(error.to_string().contains("outgoing_allow"), "{error}");
         for url in [
-            "http://localhost:9/", "http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://2130706433/", "http://0x7f.1/",
-            "http://0177.0.0.1/", "http://127.1/", "http://169.254.169.254/latest", "http://user@10.0.0.1/", "http://127.0.0.1./",
+            "http://localhost:9/",
+            "http://[::1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://0177.0.0.1/",
+            "http://127.1/",
+            "http://169.254.169.254/latest",
+            "http://user@10.0.0.1/",
+            "http://127.0.0.1./",
         ] {
             assert!(matches!(outgoing.client(url).await, Err(Error::Refused { .. })), "{url}");
         }
@@ -273,7 +332,8 @@ mod tests {
 
     #[test]
     fn an_error_tells_no_secret() {
-        let text = Error::Url { target: redact("https://hooks.example/T000/SECRET?sig=abc"), reason: String::new() }.to_string();
+        let text = Error::Url { target: redact("https://hooks.example/T000/SECRET?sig=abc"), reason: String::new() }
+            .to_string();
         assert!(!text.contains("SECRET") && !text.contains("abc"), "{text}");
     }
 

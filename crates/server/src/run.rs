@@ -20,7 +20,12 @@ pub enum Error {
     #[error(transparent)]
     Setup(#[from] setup::Error),
     #[error("can't listen on {address} ({what})")]
-    Listen { what: &'static str, address: SocketAddr, #[source] source: std::io::Error },
+    Listen {
+        what: &'static str,
+        address: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -36,7 +41,11 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     // Sockets before the trail: a port that is taken is found out before anything is written.
     let listener = listen("console and API", config.listen).await?;
     let tls = serve::tls(&config.tls)?;
-    let address = listener.local_addr().map_err(|source| Error::Listen { what: "console and API", address: config.listen, source })?;
+    let address = listener.local_addr().map_err(|source| Error::Listen {
+        what: "console and API",
+        address: config.listen,
+        source,
+    })?;
     // Port 0 lets the system choose; links must name what it chose.
     config.listen = address;
     let syslog = syslog::Listeners::bind(&config.syslog).await?;

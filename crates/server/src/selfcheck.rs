@@ -112,7 +112,12 @@ async fn run(app: &App, subject: Option<&Subject>) -> Result<(), Error> {
             return Ok(());
         }
         Ok(Err(fault)) => {
-            tracing::error!(position = fault.position, "the trail is not what it was, first at position {}: {}", fault.position, fault.what);
+            tracing::error!(
+                position = fault.position,
+                "the trail is not what it was, first at position {}: {}",
+                fault.position,
+                fault.what
+            );
             (
                 json!({
                     "event": {"action": "trail.tampered", "outcome": "failure", "reason": fault.what},
@@ -129,7 +134,8 @@ async fn run(app: &App, subject: Option<&Subject>) -> Result<(), Error> {
             )
         }
         Err(error) => {
-            let failed = SelfCheck { state: SelfCheckState::Failed, at, size: 0, position: None, what: Some(error.to_string()) };
+            let failed =
+                SelfCheck { state: SelfCheckState::Failed, at, size: 0, position: None, what: Some(error.to_string()) };
             *app.self_checks.0.lock() = failed;
             app.exception_task("trail.verify", &error.to_string()).await;
             return Ok(());
@@ -161,6 +167,8 @@ async fn check(app: &App) -> Result<Result<(Verified, String), Fault>, Error> {
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => Ok(outcome),
-        Err(_) => Ok(Err(Fault { position: 0, kind: FaultKind::Unreadable, what: "the check itself failed".to_owned() })),
+        Err(_) => {
+            Ok(Err(Fault { position: 0, kind: FaultKind::Unreadable, what: "the check itself failed".to_owned() }))
+        }
     }
 }

@@ -55,7 +55,8 @@ pub async fn verify(password: String, phc: Option<String>) -> bool {
     run(move || {
         let known = phc.is_some();
         let phc = phc.unwrap_or_else(|| NOBODY.clone());
-        let fits = PasswordHash::new(&phc).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+        let fits = PasswordHash::new(&phc)
+            .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
         known && fits
     })
     .await
@@ -63,7 +64,10 @@ pub async fn verify(password: String, phc: Option<String>) -> bool {
 }
 
 fn hash_now(password: &str) -> Result<String, Error> {
-    Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(|e| Error::Hash(e.to_string()))
+    Argon2::default()
+        .hash_password(password.as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|e| Error::Hash(e.to_string()))
 }
 
 async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {

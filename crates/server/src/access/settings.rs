@@ -23,7 +23,9 @@ pub async fn set(app: &App, subject: &Subject, new: Settings) -> Result<Settings
         return Err(invalid(format!("at most {LINES_MAX} lines")));
     }
     if let Some(line) = new.outgoing_allow.iter().find(|line| !Outgoing::is_line(line)) {
-        return Err(invalid(format!("{line} is neither a host name, nor an address, nor a network (without scheme and port)")));
+        return Err(invalid(format!(
+            "{line} is neither a host name, nor an address, nor a network (without scheme and port)"
+        )));
     }
     let mut transaction = state::begin_write(&app.state).await?;
     let old: Settings = state::settings::get(&mut transaction, NAME).await?.unwrap_or_default();

@@ -101,7 +101,8 @@ pub async fn sign_out(app: &App, subject: &Subject) -> Result<(), Error> {
 
 /// Changes the own password; all other sessions of the user end.
 pub async fn change_password(app: &App, subject: &Subject, change: PasswordChange) -> Result<(), Error> {
-    let session = subject.session_id().ok_or(Error::NotAllowed("a password is changed by the person who is signed in"))?;
+    let session =
+        subject.session_id().ok_or(Error::NotAllowed("a password is changed by the person who is signed in"))?;
     let now = app.clock.now();
     if let Some(wait) = app.access.throttle.wait(subject.user_name(), subject.address, now) {
         return Err(Error::Throttled { wait });

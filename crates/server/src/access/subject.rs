@@ -177,8 +177,8 @@ mod tests {
             role: Role::Auditor,
         };
         let client = Client { address: Some("::ffff:10.0.0.9".parse().unwrap()), user_agent: Some("curl".into()) };
-        let subject =
-            Subject::new(person, By::Session("s1".into()), Privileges::of(Role::Auditor.privileges())).from_client(&client);
+        let subject = Subject::new(person, By::Session("s1".into()), Privileges::of(Role::Auditor.privileges()))
+            .from_client(&client);
         let mut event = json!({"user": {"target": {"name": "bob"}}, "source": {"ip": "1.2.3.4"}});
         subject.stamp(&mut event);
         assert_eq!(event["user"]["name"], "ada");

@@ -31,7 +31,8 @@ pub async fn create(app: &App, subject: Option<&Subject>, new: NewUser) -> Resul
         role: new.role.name().to_owned(),
         disabled: new.disabled,
         password: {
-            password::check(&new.password, &new.name).map_err(|e| Error::Invalid { pointer: "/password", reason: e.to_string() })?;
+            password::check(&new.password, &new.name)
+                .map_err(|e| Error::Invalid { pointer: "/password", reason: e.to_string() })?;
             hash(new.password, "/password").await?
         },
         created_at: now.as_millisecond(),
@@ -97,7 +98,8 @@ pub async fn update(app: &App, subject: &Subject, id: &str, change: UserChange) 
     }
     state::users::update(&mut transaction, &after).await?;
     if password_changed || after.disabled || before.role != after.role {
-        let keep = if password_changed || after.disabled || subject.user_id() != id { None } else { subject.session_id() };
+        let keep =
+            if password_changed || after.disabled || subject.user_id() != id { None } else { subject.session_id() };
         state::sessions::remove_of_user(&mut transaction, id, keep).await?;
     }
     let action = if before.role == after.role { "user.updated" } else { "role.changed" };
@@ -141,7 +143,9 @@ async fn find(connection: &mut SqliteConnection, id: &str) -> Result<Row, Error>
 
 async fn refuse_taken(connection: &mut SqliteConnection, name: &str, id: &str) -> Result<(), Error> {
     match state::users::find_by_name(connection, name).await? {
-        Some(other) if other.id != id => Err(Error::Conflict { reason: format!("there is a user {} already", other.name) }),
+        Some(other) if other.id != id => {
+            Err(Error::Conflict { reason: format!("there is a user {} already", other.name) })
+        }
         _ => Ok(()),
     }
 }
@@ -176,9 +180,16 @@ fn checked_email(email: &str) -> Result<String, Error> {
     let email = checked_text(email, "/email", 254)?;
     let fits = email.is_empty()
         || email.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !email.contains([' ', ',', ';', '<', '>'])
+            !local.is_empty()
+                && !domain.is_empty()
+                && !domain.contains('@')
+                && !email.contains([' ', ',', ';', '<', '>'])
         });
-    if fits { Ok(email) } else { Err(Error::Invalid { pointer: "/email", reason: format!("{email} is no email address") }) }
+    if fits {
+        Ok(email)
+    } else {
+        Err(Error::Invalid { pointer: "/email", reason: format!("{email} is no email address") })
+    }
 }
 
 fn entity(row: &Row) -> Entity<'_> {

@@ -2,7 +2,8 @@
 
 use api::Page;
 use api::access::{
-    Me, NewSavedFilter, NewToken, NewUser, PasswordChange, SavedFilter, Settings, SignIn, Token, TokenMade, User, UserChange,
+    Me, NewSavedFilter, NewToken, NewUser, PasswordChange, SavedFilter, Settings, SignIn, Token, TokenMade, User,
+    UserChange,
 };
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -84,7 +85,11 @@ pub async fn users_list(State(app): State<App>) -> Result<Json<Page<User>>, Prob
 
 /// Make a user.
 #[utoipa::path(post, path = "/api/v1/users", tag = "access", responses((status = 201, body = User)))]
-pub async fn users_create(State(app): State<App>, subject: Subject, Json(new): Json<NewUser>) -> Result<Response, Problem> {
+pub async fn users_create(
+    State(app): State<App>,
+    subject: Subject,
+    Json(new): Json<NewUser>,
+) -> Result<Response, Problem> {
     Ok((StatusCode::CREATED, Json(users::create(&app, Some(&subject), new).await?)).into_response())
 }
 
@@ -109,7 +114,11 @@ pub async fn users_update(
 
 /// Delete a user with their sessions, tokens and saved filters.
 #[utoipa::path(delete, path = "/api/v1/users/{id}", tag = "access", params(("id" = String, Path)), responses((status = 204)))]
-pub async fn users_delete(State(app): State<App>, subject: Subject, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub async fn users_delete(
+    State(app): State<App>,
+    subject: Subject,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     let id = users::id_of(&app, &id).await?;
     users::remove(&app, &subject, &id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -123,14 +132,22 @@ pub async fn tokens_list(State(app): State<App>, subject: Subject) -> Result<Jso
 
 /// Make a token. Its value is in this answer and never again.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "access", responses((status = 201, body = TokenMade)))]
-pub async fn tokens_create(State(app): State<App>, subject: Subject, Json(new): Json<NewToken>) -> Result<Response, Problem> {
+pub async fn tokens_create(
+    State(app): State<App>,
+    subject: Subject,
+    Json(new): Json<NewToken>,
+) -> Result<Response, Problem> {
     let made = tokens::create(&app, &subject, new).await?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(made)).into_response())
 }
 
 /// Delete a token.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "access", params(("id" = String, Path)), responses((status = 204)))]
-pub async fn tokens_delete(State(app): State<App>, subject: Subject, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub async fn tokens_delete(
+    State(app): State<App>,
+    subject: Subject,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     tokens::remove(&app, &subject, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -143,7 +160,11 @@ pub async fn settings_get(State(app): State<App>) -> Result<Json<Settings>, Prob
 
 /// Change the settings of the organization.
 #[utoipa::path(put, path = "/api/v1/settings", tag = "access", responses((status = 200, body = Settings)))]
-pub async fn settings_set(State(app): State<App>, subject: Subject, Json(new): Json<Settings>) -> Result<Json<Settings>, Problem> {
+pub async fn settings_set(
+    State(app): State<App>,
+    subject: Subject,
+    Json(new): Json<Settings>,
+) -> Result<Json<Settings>, Problem> {
     Ok(Json(settings::set(&app, &subject, new).await?))
 }
 
@@ -165,7 +186,11 @@ pub async fn saved_filters_create(
 
 /// Delete a saved filter.
 #[utoipa::path(delete, path = "/api/v1/saved-filters/{id}", tag = "access", params(("id" = String, Path)), responses((status = 204)))]
-pub async fn saved_filters_delete(State(app): State<App>, subject: Subject, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub async fn saved_filters_delete(
+    State(app): State<App>,
+    subject: Subject,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     saved_filters::remove(&app, &subject, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -50,7 +50,8 @@ pub fn serve(assets: Assets, method: &Method, uri: &Uri, headers: &HeaderMap) ->
     });
     let etag = format!("\"{}\"", asset.etag);
     // Files in assets/ have a hash in their names.
-    let cache = if !is_page && name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let cache =
+        if !is_page && name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
@@ -62,7 +63,8 @@ pub fn serve(assets: Assets, method: &Method, uri: &Uri, headers: &HeaderMap) ->
     };
     let mime = if asset.mime.starts_with("text/") { format!("{}; charset=utf-8", asset.mime) } else { asset.mime };
     let headers = response.headers_mut();
-    for (name, value) in [(header::CONTENT_TYPE, mime.as_str()), (header::ETAG, &etag), (header::CACHE_CONTROL, cache)] {
+    for (name, value) in [(header::CONTENT_TYPE, mime.as_str()), (header::ETAG, &etag), (header::CACHE_CONTROL, cache)]
+    {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }

@@ -20,7 +20,13 @@ pub fn client(headers: &HeaderMap, extensions: &Extensions, proxies: &[IpNet]) -
     let address = peer.map(|peer| forwarded(peer, headers, proxies));
     let user_agent = headers
         .get(header::USER_AGENT)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).chars().filter(|c| !c.is_control()).take(AGENT_CHARS_MAX).collect())
+        .map(|value| {
+            String::from_utf8_lossy(value.as_bytes())
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(AGENT_CHARS_MAX)
+                .collect()
+        })
         .filter(|text: &String| !text.is_empty())
         .map(Arc::from);
     Client { address, user_agent }
@@ -29,7 +35,11 @@ pub fn client(headers: &HeaderMap, extensions: &Extensions, proxies: &[IpNet]) -
 fn forwarded(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let trusted = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
     let mut address = peer;
-    let hops = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let hops = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
     let hops: Vec<&str> = hops.collect();
     for hop in hops.iter().rev() {
         if !trusted(&address) {

@@ -35,12 +35,15 @@ impl From<JsonRejection> for Problem {
         let detail = rejection.body_text();
         match status {
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                Self::new(status, "media-type", "The body is of a kind not understood here").detail("send Content-Type: application/json")
+                Self::new(status, "media-type", "The body is of a kind not understood here")
+                    .detail("send Content-Type: application/json")
             }
             StatusCode::PAYLOAD_TOO_LARGE => Self::new(status, "too-large", "The body is too large").detail(detail),
             StatusCode::UNPROCESSABLE_ENTITY => {
                 // axum's text begins with a sentence that says nothing about the body.
-                let detail = detail.strip_prefix("Failed to deserialize the JSON body into the target type: ").unwrap_or(&detail);
+                let detail = detail
+                    .strip_prefix("Failed to deserialize the JSON body into the target type: ")
+                    .unwrap_or(&detail);
                 Self::new(status, "body-invalid", "The body does not fit").detail(detail)
             }
             _ => {

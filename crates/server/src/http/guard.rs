@@ -31,7 +31,9 @@ pub async fn guard(State((app, needs)): State<(App, Needs)>, request: Request, n
             }
             next.run(Request::from_parts(parts, body)).await
         }
-        Err(error) if path.starts_with("/services/collector") && !matches!(error, Error::State(_)) => ingest::refused(&error),
+        Err(error) if path.starts_with("/services/collector") && !matches!(error, Error::State(_)) => {
+            ingest::refused(&error)
+        }
         Err(error) => {
             let unknown = subject::is_unknown(&error);
             let mut response = match error {

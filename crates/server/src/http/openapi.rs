@@ -1,7 +1,9 @@
 //! What the description at `/api/openapi.json` says besides the routes.
 
 use utoipa::openapi::path::{Operation, Paths};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -56,6 +58,7 @@ fn mark_one(operation: &mut Operation, needs: Needs) {
         ]);
     }
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
-    let problem = ResponseBuilder::new().description("What went wrong").content("application/problem+json", content).build();
+    let problem =
+        ResponseBuilder::new().description("What went wrong").content("application/problem+json", content).build();
     operation.responses.responses.entry("default".to_owned()).or_insert(problem.into());
 }

@@ -55,8 +55,19 @@ impl Problem {
     }
 
     /// A part of a text in the request, from `offset` on.
-    pub fn part_at(mut self, pointer: impl Into<String>, detail: impl Into<String>, offset: usize, length: usize) -> Self {
-        self.errors.push(ProblemPart { pointer: pointer.into(), detail: detail.into(), offset: Some(offset), length: Some(length) });
+    pub fn part_at(
+        mut self,
+        pointer: impl Into<String>,
+        detail: impl Into<String>,
+        offset: usize,
+        length: usize,
+    ) -> Self {
+        self.errors.push(ProblemPart {
+            pointer: pointer.into(),
+            detail: detail.into(),
+            offset: Some(offset),
+            length: Some(length),
+        });
         self
     }
 
@@ -78,7 +89,9 @@ impl Problem {
     /// One field of the request can't be accepted.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A value can't be accepted").detail(detail.clone()).part(pointer, detail)
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A value can't be accepted")
+            .detail(detail.clone())
+            .part(pointer, detail)
     }
 
     /// The thing is not in a state for it: a name is taken, it was changed meanwhile.
@@ -95,7 +108,8 @@ impl Problem {
 
     /// A filter that can't be read, with where and what to do.
     pub fn filter(pointer: &str, error: &event::filter::FilterError) -> Self {
-        let help = error.suggestion.as_ref().map_or_else(|| error.message.clone(), |better| format!("did you mean {better}?"));
+        let help =
+            error.suggestion.as_ref().map_or_else(|| error.message.clone(), |better| format!("did you mean {better}?"));
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "filter-invalid", "The filter can't be read")
             .detail(error.message.clone())
             .part_at(pointer, help, error.offset, error.length)

@@ -37,7 +37,12 @@ pub struct Route {
 }
 
 impl Route {
-    pub fn new(method: Method, path: &'static str, needs: Needs, (schemas, paths, handler): UtoipaMethodRouter<App>) -> Self {
+    pub fn new(
+        method: Method,
+        path: &'static str,
+        needs: Needs,
+        (schemas, paths, handler): UtoipaMethodRouter<App>,
+    ) -> Self {
         Self { method, path, needs, schemas, paths, handler }
     }
 }
@@ -62,7 +67,19 @@ pub(crate) use table;
 
 /// All routes of all rooms.
 pub fn routes() -> Vec<Route> {
-    [access::routes(), events::routes(), ingest::routes(), notify::routes(), report::routes(), sources::routes(), trail::routes(), system::routes()].into_iter().flatten().collect()
+    [
+        access::routes(),
+        events::routes(),
+        ingest::routes(),
+        notify::routes(),
+        report::routes(),
+        sources::routes(),
+        trail::routes(),
+        system::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The routes as axum wants them, each behind its guard.
@@ -94,7 +111,8 @@ mod tests {
     fn the_description_is_that_of_the_table() {
         for route in routes() {
             let item = route.paths.get_path_item(route.path);
-            let item = item.unwrap_or_else(|| panic!("{}: the handler describes {:?}", route.path, route.paths.paths.keys()));
+            let item =
+                item.unwrap_or_else(|| panic!("{}: the handler describes {:?}", route.path, route.paths.paths.keys()));
             let operation = match route.method {
                 Method::GET => &item.get,
                 Method::PUT => &item.put,

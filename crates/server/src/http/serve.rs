@@ -44,7 +44,9 @@ pub enum TlsError {
 /// Everything that is answered, in its layers.
 pub fn service(app: &App, console: Assets) -> Router {
     router::api(app)
-        .fallback(move |method: Method, uri: Uri, headers: HeaderMap| async move { assets::serve(console, &method, &uri, &headers) })
+        .fallback(move |method: Method, uri: Uri, headers: HeaderMap| async move {
+            assets::serve(console, &method, &uri, &headers)
+        })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(app.clone(), envelope))
@@ -71,11 +73,12 @@ pub fn tls(config: &Tls) -> Result<Option<TlsAcceptor>, TlsError> {
 pub async fn serve(app: App, listener: TcpListener, tls: Option<TlsAcceptor>, service: Router) {
     let limits = &app.config.limits;
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(limits.header_seconds));
     builder
-        .http1()
+        .http2()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(limits.header_seconds));
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(HTTP2_STREAMS_MAX).keep_alive_interval(Duration::from_secs(30));
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .keep_alive_interval(Duration::from_secs(30));
     let builder = Arc::new(builder);
     let graceful = Arc::new(GracefulShutdown::new());
     let room = Arc::new(Semaphore::new(limits.connections_max));
@@ -123,11 +126,14 @@ async fn connection(
     builder: &auto::Builder<TokioExecutor>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    let service = tower::ServiceExt::map_request(service, move |mut request: axum::http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        request.map(axum::body::Body::new) as Request
-    });
-    let served = watcher.watch(builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned());
+    let service =
+        tower::ServiceExt::map_request(service, move |mut request: axum::http::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            request.map(axum::body::Body::new) as Request
+        });
+    let served = watcher.watch(
+        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned(),
+    );
     if let Err(error) = served.await {
         // Clients hang up in many ways; none of them is worth more than this.
         tracing::debug!(source.ip = %peer.ip(), "connection ended: {error}");

@@ -56,7 +56,11 @@ pub async fn metrics(State(app): State<App>) -> Response {
     let gauges = [
         ("belfry_trail_events", "Events in the trail.", trail.size() as f64),
         ("belfry_trail_sealed_events", "Events the newest checkpoint covers.", trail.checkpoint().size as f64),
-        ("belfry_trail_stopped", "1 when the trail takes nothing any more.", f64::from(u8::from(trail.stopped().is_some()))),
+        (
+            "belfry_trail_stopped",
+            "1 when the trail takes nothing any more.",
+            f64::from(u8::from(trail.stopped().is_some())),
+        ),
         ("belfry_index_events", "Events in the search index.", app.indexed_to() as f64),
         ("belfry_process_resident_bytes", "Memory the process holds.", resident_bytes() as f64),
     ];

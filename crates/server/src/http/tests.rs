@@ -41,7 +41,8 @@ struct Answer {
 
 impl Answer {
     fn json<T: DeserializeOwned>(&self) -> T {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
     fn problem(&self) -> ProblemBody {
@@ -143,7 +144,11 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
         subjects.push((role.name(), role.privileges().to_vec(), house.token(&user, &Privilege::ALL).await.token));
     }
     let keeper = house.user("keeper", Role::Administrator).await;
-    subjects.push(("unscoped token", vec![Privilege::InboxOwn], house.token(&keeper, &[Privilege::InboxOwn]).await.token));
+    subjects.push((
+        "unscoped token",
+        vec![Privilege::InboxOwn],
+        house.token(&keeper, &[Privilege::InboxOwn]).await.token,
+    ));
 
     let mut walked = 0;
     for route in routes() {
@@ -152,7 +157,12 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
             format!("{} {path} as {who}: {} {}", route.method, answer.status, String::from_utf8_lossy(&answer.body))
         };
         let anonymous = house.send(route.method.clone(), &path, &[], None).await;
-        assert_eq!(anonymous.status == StatusCode::UNAUTHORIZED, route.needs != Needs::Public, "{}", what("nobody", &anonymous));
+        assert_eq!(
+            anonymous.status == StatusCode::UNAUTHORIZED,
+            route.needs != Needs::Public,
+            "{}",
+            what("nobody", &anonymous)
+        );
         if route.needs != Needs::Public {
             let wrong = house.as_token("blf_wrong", route.method.clone(), &path, None).await;
             // Splunk's clients know a wrong token by 403.
@@ -165,7 +175,8 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
                 Needs::Public | Needs::SignedIn => true,
                 Needs::Of(privilege) => privileges.contains(&privilege),
             };
-            let refused = if path.starts_with(COLLECTOR) { answer.status == StatusCode::FORBIDDEN } else { is_refused(&answer) };
+            let refused =
+                if path.starts_with(COLLECTOR) { answer.status == StatusCode::FORBIDDEN } else { is_refused(&answer) };
             assert_eq!(refused, !may, "{}", what(who, &answer));
             assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{}", what(who, &answer));
             assert_ne!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", what(who, &answer));
@@ -188,7 +199,10 @@ async fn a_session_from_signing_in_to_signing_out() {
     assert_eq!(signed_in.status, StatusCode::OK);
     let cookie = signed_in.cookie();
     let me: Me = signed_in.json();
-    assert_eq!((me.user.name.as_str(), me.organization.as_str(), me.privileges.len()), ("root", "acme", Privilege::ALL.len()));
+    assert_eq!(
+        (me.user.name.as_str(), me.organization.as_str(), me.privileges.len()),
+        ("root", "acme", Privilege::ALL.len())
+    );
 
     let with = |site: &'static [(&'static str, &'static str)]| {
         let mut headers = vec![("cookie", cookie.as_str())];
@@ -207,14 +221,30 @@ async fn a_session_from_signing_in_to_signing_out() {
         let answer = house.send(Method::POST, "/api/v1/saved-filters", &with(site), Some(filter.clone())).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{site:?}");
     }
-    let login = house.send(Method::POST, "/api/v1/session", &[("origin", "https://evil.example")], Some(json!({"name": "root", "password": PASSWORD}))).await;
+    let login = house
+        .send(
+            Method::POST,
+            "/api/v1/session",
+            &[("origin", "https://evil.example")],
+            Some(json!({"name": "root", "password": PASSWORD})),
+        )
+        .await;
     assert_eq!(login.status, StatusCode::FORBIDDEN);
     let own: &[_] = &[("sec-fetch-site", "same-origin")];
-    assert_eq!(house.send(Method::POST, "/api/v1/saved-filters", &with(own), Some(filter.clone())).await.status, StatusCode::CREATED);
-    assert_eq!(house.send(Method::POST, "/api/v1/saved-filters", &with(own), Some(filter)).await.status, StatusCode::CONFLICT);
+    assert_eq!(
+        house.send(Method::POST, "/api/v1/saved-filters", &with(own), Some(filter.clone())).await.status,
+        StatusCode::CREATED
+    );
+    assert_eq!(
+        house.send(Method::POST, "/api/v1/saved-filters", &with(own), Some(filter)).await.status,
+        StatusCode::CONFLICT
+    );
     let origin: &[_] = &[("origin", "http://belfry.internal:7400"), ("host", "belfry.internal:7400")];
     let bad = json!({"name": "bad", "filter": "user.name: ("});
-    assert_eq!(house.send(Method::POST, "/api/v1/saved-filters", &with(origin), Some(bad)).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        house.send(Method::POST, "/api/v1/saved-filters", &with(origin), Some(bad)).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
 
     assert_eq!(house.send(Method::DELETE, "/api/v1/session", &with(own), None).await.status, StatusCode::NO_CONTENT);
     assert_eq!(house.send(Method::GET, "/api/v1/session", &with(&[]), None).await.status, StatusCode::UNAUTHORIZED);
@@ -225,7 +255,10 @@ async fn a_session_from_signing_in_to_signing_out() {
     assert_eq!(house.trail("authentication.succeeded").len(), 1);
     assert_eq!(house.trail("user.logout")[0]["user"]["name"], "root");
     let all = house.app.trail().read(0, 1_000, 64 << 20).unwrap();
-    assert!(!all.iter().any(|(_, bytes)| String::from_utf8_lossy(bytes).contains(PASSWORD)), "a password is in the trail");
+    assert!(
+        !all.iter().any(|(_, bytes)| String::from_utf8_lossy(bytes).contains(PASSWORD)),
+        "a password is in the trail"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -262,7 +295,10 @@ async fn sessions_and_tokens_end() {
     let token = tokens::make(&house.app, None, (&ada.id, &ada.name), new).await.unwrap().token;
     assert_eq!(house.as_token(&token, Method::GET, "/api/v1/saved-filters", None).await.status, StatusCode::OK);
     clock.advance(SignedDuration::from_mins(11));
-    assert_eq!(house.as_token(&token, Method::GET, "/api/v1/saved-filters", None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        house.as_token(&token, Method::GET, "/api/v1/saved-filters", None).await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -270,7 +306,12 @@ async fn changing_a_user_ends_what_they_had_and_is_on_record() {
     let house = House::build().await;
     let admin = house.admin.clone();
     let made = house
-        .as_token(&admin, Method::POST, "/api/v1/users", Some(json!({"name": "bob", "role": "auditor", "password": PASSWORD, "email": "bob@x.example"})))
+        .as_token(
+            &admin,
+            Method::POST,
+            "/api/v1/users",
+            Some(json!({"name": "bob", "role": "auditor", "password": PASSWORD, "email": "bob@x.example"})),
+        )
         .await;
     assert_eq!(made.status, StatusCode::CREATED);
     let bob: User = made.json();
@@ -334,17 +375,24 @@ async fn the_own_password_and_the_own_tokens() {
     let other = house.sign_in("carol", PASSWORD).await.cookie();
     let call = async |method, path: &str, body| house.send(method, path, &[("cookie", &cookie)], body).await;
     let wrong = json!({"current": "not this one, no", "new": "another good one"});
-    assert_eq!(call(Method::PUT, "/api/v1/session/password", Some(wrong)).await.problem().errors[0].pointer, "/current");
+    assert_eq!(
+        call(Method::PUT, "/api/v1/session/password", Some(wrong)).await.problem().errors[0].pointer,
+        "/current"
+    );
     let right = json!({"current": PASSWORD, "new": "another good one"});
     assert_eq!(call(Method::PUT, "/api/v1/session/password", Some(right)).await.status, StatusCode::NO_CONTENT);
     assert_eq!(call(Method::GET, "/api/v1/session", None).await.status, StatusCode::OK);
-    assert_eq!(house.send(Method::GET, "/api/v1/session", &[("cookie", &other)], None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        house.send(Method::GET, "/api/v1/session", &[("cookie", &other)], None).await.status,
+        StatusCode::UNAUTHORIZED
+    );
     assert_eq!(house.sign_in("carol", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
 
     // Nobody gives away what they don't have.
     let more = json!({"name": "t", "scopes": ["users:manage"]});
     assert_eq!(call(Method::POST, "/api/v1/tokens", Some(more)).await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    let made: TokenMade = call(Method::POST, "/api/v1/tokens", Some(json!({"name": "t", "scopes": ["inbox:own"]}))).await.json();
+    let made: TokenMade =
+        call(Method::POST, "/api/v1/tokens", Some(json!({"name": "t", "scopes": ["inbox:own"]}))).await.json();
     assert!(made.token.starts_with("blf_"));
     let listed = call(Method::GET, "/api/v1/tokens", None).await;
     assert!(!String::from_utf8_lossy(&listed.body).contains(&made.token));
@@ -353,8 +401,14 @@ async fn the_own_password_and_the_own_tokens() {
     let root: Page<api::access::Token> = house.as_token(&house.admin, Method::GET, "/api/v1/tokens", None).await.json();
     let roots = root.items.iter().find(|token| token.user == "root").unwrap();
     assert_eq!(call(Method::DELETE, &format!("/api/v1/tokens/{}", roots.id), None).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(call(Method::DELETE, &format!("/api/v1/tokens/{}", made.about.id), None).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(house.as_token(&made.token, Method::GET, "/api/v1/session", None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        call(Method::DELETE, &format!("/api/v1/tokens/{}", made.about.id), None).await.status,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(
+        house.as_token(&made.token, Method::GET, "/api/v1/session", None).await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -362,7 +416,10 @@ async fn settings_hold_at_once_and_are_on_record() {
     let house = House::build().await;
     assert!(house.app.outgoing.client("http://127.0.0.1:1/").await.is_err());
     let bad = json!({"outgoing_allow": ["http://x/"]});
-    assert_eq!(house.as_token(&house.admin, Method::PUT, "/api/v1/settings", Some(bad)).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        house.as_token(&house.admin, Method::PUT, "/api/v1/settings", Some(bad)).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
     let good = json!({"outgoing_allow": ["127.0.0.1"]});
     assert_eq!(house.as_token(&house.admin, Method::PUT, "/api/v1/settings", Some(good)).await.status, StatusCode::OK);
     assert!(house.app.outgoing.client("http://127.0.0.1:1/").await.is_ok());
@@ -384,7 +441,10 @@ async fn problems_and_careful_headers() {
         (status, serde_json::from_slice::<ProblemBody>(&body).unwrap())
     };
     let (status, problem) = raw("{", "application/json").await;
-    assert_eq!((status, problem.kind.as_str(), problem.request_id.as_deref()), (400, "/problems/not-json", Some("abc-1")));
+    assert_eq!(
+        (status, problem.kind.as_str(), problem.request_id.as_deref()),
+        (400, "/problems/not-json", Some("abc-1"))
+    );
     assert_eq!(raw("{}", "application/json").await.0, 422);
     assert_eq!(raw("x", "text/plain").await.0, 415);
     assert_eq!(raw(&" ".repeat(3 << 20), "application/json").await.0, 413);
@@ -409,17 +469,27 @@ async fn the_trail_is_served_as_others_read_it() {
     let note = house.as_token(&house.admin, Method::GET, "/trail/acme/checkpoint", None).await;
     let text = String::from_utf8(note.body.clone()).unwrap();
     assert!(text.starts_with("belfry.example/acme\n"), "{text}");
-    let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("monitor:{}", house.admin)));
+    let basic =
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("monitor:{}", house.admin)));
     let size: u64 = text.lines().nth(1).unwrap().parse().unwrap();
-    let tile = house.send(Method::GET, &format!("/trail/acme/tile/0/000.p/{size}"), &[("authorization", &basic)], None).await;
+    let tile =
+        house.send(Method::GET, &format!("/trail/acme/tile/0/000.p/{size}"), &[("authorization", &basic)], None).await;
     assert_eq!((tile.status, tile.body.len() as u64), (StatusCode::OK, size * 32));
-    let entries = house.as_token(&house.admin, Method::GET, &format!("/trail/acme/tile/entries/000.p/{size}"), None).await;
+    let entries =
+        house.as_token(&house.admin, Method::GET, &format!("/trail/acme/tile/entries/000.p/{size}"), None).await;
     assert_eq!(entries.status, StatusCode::OK);
-    for path in ["/trail/other/checkpoint", "/trail/acme/tile/0/001", "/trail/acme/tile/00/000", "/trail/acme/tile/0/x"] {
+    for path in ["/trail/other/checkpoint", "/trail/acme/tile/0/001", "/trail/acme/tile/00/000", "/trail/acme/tile/0/x"]
+    {
         assert_eq!(house.as_token(&house.admin, Method::GET, path, None).await.status, StatusCode::NOT_FOUND, "{path}");
     }
     let anonymous = house.send(Method::GET, "/trail/acme/checkpoint", &[], None).await;
-    assert!(anonymous.headers.get_all(header::WWW_AUTHENTICATE).iter().any(|value| value.to_str().unwrap().starts_with("Basic")));
+    assert!(
+        anonymous
+            .headers
+            .get_all(header::WWW_AUTHENTICATE)
+            .iter()
+            .any(|value| value.to_str().unwrap().starts_with("Basic"))
+    );
     let metrics = house.as_token(&house.admin, Method::GET, "/metrics", None).await;
     assert!(String::from_utf8(metrics.body).unwrap().contains("belfry_trail_events"));
 }

@@ -59,7 +59,8 @@ pub async fn tile_get(
     Path((organization, level, tile)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
     known(&app, &organization)?;
-    let TileRef { index, width } = parse_path(&tile).ok_or_else(|| Problem::not_found(format!("there is no tile {tile}")))?;
+    let TileRef { index, width } =
+        parse_path(&tile).ok_or_else(|| Problem::not_found(format!("there is no tile {tile}")))?;
     let trail = app.trail().clone();
     let read: Result<_, TrailError> = if level == "entries" {
         subject.need(Privilege::EventsRead)?;

@@ -33,12 +33,22 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// Why the state can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("the state in {path} was written by a newer belfry (its version is {found}, this one knows {known}): start the newer one, or restore the backup taken before the upgrade")]
+    #[error(
+        "the state in {path} was written by a newer belfry (its version is {found}, this one knows {known}): start the newer one, or restore the backup taken before the upgrade"
+    )]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("can't open the state in {path}")]
-    Open { path: PathBuf, #[source] source: sqlx::Error },
+    Open {
+        path: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
     #[error("can't bring the state in {path} up to date")]
-    Migrate { path: PathBuf, #[source] source: MigrateError },
+    Migrate {
+        path: PathBuf,
+        #[source]
+        source: MigrateError,
+    },
 }
 
 /// Opens the state file, makes it where there is none, and brings it up to date.

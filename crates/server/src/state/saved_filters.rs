@@ -35,15 +35,17 @@ pub async fn find(connection: &mut SqliteConnection, id: &str) -> sqlx::Result<O
 }
 
 pub async fn add(connection: &mut SqliteConnection, saved: &SavedFilter) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO saved_filters (id, name, filter, shared, user_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(&saved.id)
-        .bind(&saved.name)
-        .bind(&saved.filter)
-        .bind(saved.shared)
-        .bind(&saved.user_id)
-        .bind(saved.created_at)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO saved_filters (id, name, filter, shared, user_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&saved.id)
+    .bind(&saved.name)
+    .bind(&saved.filter)
+    .bind(saved.shared)
+    .bind(&saved.user_id)
+    .bind(saved.created_at)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

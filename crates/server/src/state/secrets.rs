@@ -18,7 +18,11 @@ pub struct Secrets(XChaCha20Poly1305);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("can't read the state key {path}")]
-    Key { path: PathBuf, #[source] source: std::io::Error },
+    Key {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the state key {path} is not 32 bytes long")]
     KeyLength { path: PathBuf },
     #[error("the secret of {context} can't be opened: it was sealed with another key, or altered")]
@@ -61,9 +65,7 @@ impl Secrets {
         if version != VERSION {
             return Err(refused());
         }
-        self.0
-            .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: context.as_bytes() })
-            .map_err(|_| refused())
+        self.0.decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: context.as_bytes() }).map_err(|_| refused())
     }
 }
 

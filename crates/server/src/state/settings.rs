@@ -15,10 +15,12 @@ pub async fn get<T: DeserializeOwned>(connection: &mut SqliteConnection, name: &
 
 pub async fn set<T: Serialize + Sync>(connection: &mut SqliteConnection, name: &str, value: &T) -> sqlx::Result<()> {
     let text = serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-        .bind(name)
-        .bind(text)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(name)
+    .bind(text)
+    .execute(connection)
+    .await?;
     Ok(())
 }

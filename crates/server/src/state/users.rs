@@ -103,8 +103,10 @@ pub async fn remove(connection: &mut SqliteConnection, id: &str) -> sqlx::Result
 
 /// How many enabled administrators there are besides `id`.
 pub async fn administrators_besides(connection: &mut SqliteConnection, id: &str) -> sqlx::Result<i64> {
-    sqlx::query_scalar::<Sqlite, i64>("SELECT count(*) FROM users WHERE role = 'administrator' AND NOT disabled AND id <> $1")
-        .bind(id)
-        .fetch_one(connection)
-        .await
+    sqlx::query_scalar::<Sqlite, i64>(
+        "SELECT count(*) FROM users WHERE role = 'administrator' AND NOT disabled AND id <> $1",
+    )
+    .bind(id)
+    .fetch_one(connection)
+    .await
 }

@@ -11,9 +11,13 @@ impl From<access::Error> for Problem {
             E::Unauthenticated | E::SessionEnded | E::TokenInvalid => {
                 Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Who are you?").detail(detail)
             }
-            E::WrongPassword => Self::new(StatusCode::UNAUTHORIZED, "wrong-password", "Signing in failed").detail(detail),
+            E::WrongPassword => {
+                Self::new(StatusCode::UNAUTHORIZED, "wrong-password", "Signing in failed").detail(detail)
+            }
             E::Throttled { wait } => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-tries", "Too many failed tries").detail(detail).retry_after(wait)
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-tries", "Too many failed tries")
+                    .detail(detail)
+                    .retry_after(wait)
             }
             E::Forbidden { .. } | E::NotAllowed(_) => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", "You may not do that").detail(detail)
@@ -40,7 +44,8 @@ impl From<append::Error> for Problem {
                     .detail(format!("nothing was kept; {reason}"))
             }
             append::Error::TooLarge { .. } => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The batch is too large").detail(error.to_string())
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The batch is too large")
+                    .detail(error.to_string())
             }
             append::Error::KeyReused { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "The idempotency key stands on another batch")
