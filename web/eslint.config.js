@@ -14,7 +14,8 @@ export default tseslint.config(
       '@typescript-eslint/no-non-null-assertion': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
       'no-console': 'error',
-      eqeqeq: 'error',
+      // The server leaves out what has no value, or writes null: both are nothing.
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
     },
   },
 )

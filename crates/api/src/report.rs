@@ -71,6 +71,7 @@ pub struct DefinitionDraft {
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReportPreviewRequest)]
 #[serde(deny_unknown_fields)]
 pub struct PreviewRequest {
     #[serde(default)]
@@ -87,10 +88,11 @@ pub struct PreviewRequest {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReportPreview)]
 pub struct Preview {
     pub columns: Vec<Column>,
     /// The first rows, a cell for each column.
-    #[schema(value_type = Vec<Vec<Object>>)]
+    #[schema(value_type = Vec<Vec<Value>>)]
     pub rows: Vec<Vec<Value>>,
     /// The position of each row's event.
     pub positions: Vec<u64>,

@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions, type QueryKey } from '@tanstack/react-query'
-import { get } from './call'
+import { answer, http } from './client'
 import { Problem } from './problem'
 import type * as T from './types'
 
@@ -10,13 +10,17 @@ export interface Question {
   to?: string
 }
 
+const FIRST = ''
+const cursorOf = (page: string): string | undefined => (page === FIRST ? undefined : page)
+const following = (last: { next?: string | null }): string | undefined => last.next ?? undefined
+
 // Who asks, and the trail under everything.
 
 export const me = queryOptions({
   queryKey: ['me'],
   queryFn: async ({ signal }): Promise<T.Me | null> => {
     try {
-      return await get<T.Me>('/session', undefined, signal)
+      return await answer(http.GET('/api/v1/session', { signal }))
     } catch (failure) {
       if (failure instanceof Problem && failure.status === 401) return null
       throw failure
@@ -27,7 +31,7 @@ export const me = queryOptions({
 
 export const trail = queryOptions({
   queryKey: ['trail'],
-  queryFn: ({ signal }) => get<T.Trail>('/trail', undefined, signal),
+  queryFn: ({ signal }) => answer(http.GET('/api/v1/trail', { signal })),
   refetchInterval: (query) => (query.state.data?.self_check.state === 'running' ? 700 : 10_000),
   staleTime: 2_000,
 })
@@ -37,139 +41,142 @@ export const trail = queryOptions({
 export const events = (question: Question, order: string, limit = 100) =>
   infiniteQueryOptions({
     queryKey: ['events', question, order, limit],
-    queryFn: ({ pageParam, signal }) => get<T.Hits>('/events', { ...question, order, limit, cursor: pageParam }, signal),
-    initialPageParam: '',
-    getNextPageParam: (last: T.Hits) => last.next ?? undefined,
+    queryFn: async ({ pageParam, signal }) =>
+      (await answer(http.GET('/api/v1/events', { params: { query: { ...question, order, limit, cursor: cursorOf(pageParam) } }, signal }))) as T.Hits,
+    initialPageParam: FIRST,
+    getNextPageParam: following,
     staleTime: 15_000,
   })
 
 export const latest = (question: Question, limit: number) =>
   queryOptions({
     queryKey: ['events', 'latest', question, limit],
-    queryFn: ({ signal }) => get<T.Hits>('/events', { ...question, limit }, signal),
+    queryFn: async ({ signal }) => (await answer(http.GET('/api/v1/events', { params: { query: { ...question, limit } }, signal }))) as T.Hits,
   })
 
 export const event = (position: number) =>
   queryOptions({
     queryKey: ['event', position],
-    queryFn: ({ signal }) => get<T.EventDetail>(`/events/${position}`, undefined, signal),
+    queryFn: async ({ signal }) => (await answer(http.GET('/api/v1/events/{position}', { params: { path: { position } }, signal }))) as T.EventDetail,
     staleTime: Infinity,
   })
 
 export const proof = (position: number) =>
   queryOptions({
     queryKey: ['event', position, 'proof'],
-    queryFn: ({ signal }) => get<T.Proof>(`/events/${position}/proof`, undefined, signal),
+    queryFn: ({ signal }) => answer(http.GET('/api/v1/events/{position}/proof', { params: { path: { position } }, signal })),
   })
 
 export const related = (position: number, by: string) =>
   queryOptions({
     queryKey: ['event', position, 'related', by],
-    queryFn: ({ signal }) => get<T.Related>(`/events/${position}/related`, { by }, signal),
+    queryFn: async ({ signal }) => (await answer(http.GET('/api/v1/events/{position}/related', { params: { path: { position }, query: { by } }, signal }))) as T.Related,
     staleTime: 30_000,
   })
 
 export const eventNotifications = (position: number) =>
   queryOptions({
     queryKey: ['event', position, 'notifications'],
-    queryFn: ({ signal }) => get<T.EventNotifications>(`/events/${position}/notifications`, undefined, signal),
+    queryFn: ({ signal }) => answer(http.GET('/api/v1/events/{position}/notifications', { params: { path: { position } }, signal })),
   })
 
 export const summary = (question: Question, by: string, span: string, top = 20) =>
   queryOptions({
     queryKey: ['summary', question, by, span, top],
-    queryFn: ({ signal }) => get<T.Summary>('/events/summary', { ...question, by, span, top }, signal),
+    queryFn: ({ signal }) => answer(http.GET('/api/v1/events/summary', { params: { query: { ...question, by, span, top } }, signal })),
     staleTime: 30_000,
   })
 
-export const fields = queryOptions({ queryKey: ['fields'], queryFn: async () => (await get<T.Page<T.Field>>('/fields')).items, staleTime: Infinity })
+export const fields = queryOptions({ queryKey: ['fields'], queryFn: async () => (await answer(http.GET('/api/v1/fields'))).items, staleTime: Infinity })
 
 export const values = (question: Question, field: string, prefix: string) =>
   queryOptions({
     queryKey: ['values', question, field, prefix],
-    queryFn: ({ signal }) => get<{ items: T.ValueCount[] }>('/fields/values', { ...question, field, prefix }, signal),
+    queryFn: ({ signal }) => answer(http.GET('/api/v1/fields/values', { params: { query: { ...question, field, prefix } }, signal })),
     staleTime: 30_000,
   })
 
-export const catalogue = queryOptions({ queryKey: ['catalogue'], queryFn: async () => (await get<T.Page<T.EventType>>('/catalogue')).items, staleTime: Infinity })
+export const catalogue = queryOptions({ queryKey: ['catalogue'], queryFn: async () => (await answer(http.GET('/api/v1/catalogue'))).items, staleTime: Infinity })
 
-export const savedFilters = queryOptions({ queryKey: ['saved-filters'], queryFn: () => get<T.Page<T.SavedFilter>>('/saved-filters') })
+export const savedFilters = queryOptions({ queryKey: ['saved-filters'], queryFn: () => answer(http.GET('/api/v1/saved-filters')) })
 
 // Alerting
 
-export const rules = queryOptions({ queryKey: ['rules'], queryFn: () => get<T.Page<T.Rule>>('/rules') })
+export const rules = queryOptions({ queryKey: ['rules'], queryFn: () => answer(http.GET('/api/v1/rules')) })
 
-export const rule = (id: string) => queryOptions({ queryKey: ['rules', id], queryFn: () => get<T.Rule>(`/rules/${id}`) })
+export const rule = (id: string) => queryOptions({ queryKey: ['rules', id], queryFn: () => answer(http.GET('/api/v1/rules/{id}', { params: { path: { id } } })) })
 
-export const channels = queryOptions({ queryKey: ['channels'], queryFn: () => get<T.Page<T.Channel>>('/channels') })
-
-export const channel = (id: string) => queryOptions({ queryKey: ['channels', id], queryFn: () => get<T.Channel>(`/channels/${id}`) })
+export const channels = queryOptions({
+  queryKey: ['channels'],
+  queryFn: async () => (await answer(http.GET('/api/v1/channels'))) as { items: T.Channel[] },
+})
 
 export interface DeliveryFilter {
-  state?: string
+  state?: T.DeliveryState
   channel?: string
   rule?: string
 }
 
-export const deliveries = (filter: DeliveryFilter, limit?: number) =>
+export const deliveries = (filter: DeliveryFilter) =>
   infiniteQueryOptions({
-    queryKey: ['deliveries', filter, limit],
-    queryFn: ({ pageParam, signal }) => get<T.Page<T.Delivery>>('/deliveries', { ...filter, limit, cursor: pageParam }, signal),
-    initialPageParam: '',
-    getNextPageParam: (last: T.Page<T.Delivery>) => last.next ?? undefined,
+    queryKey: ['deliveries', filter],
+    queryFn: ({ pageParam, signal }) => answer(http.GET('/api/v1/deliveries', { params: { query: { ...filter, cursor: cursorOf(pageParam) } }, signal })),
+    initialPageParam: FIRST,
+    getNextPageParam: following,
     refetchInterval: 15_000,
   })
 
 export const delivery = (id: string) =>
-  queryOptions({ queryKey: ['deliveries', 'one', id], queryFn: () => get<T.DeliveryDetail>(`/deliveries/${id}`), refetchInterval: 5_000 })
+  queryOptions({ queryKey: ['deliveries', 'one', id], queryFn: () => answer(http.GET('/api/v1/deliveries/{id}', { params: { path: { id } } })), refetchInterval: 5_000 })
 
 export const inbox = (unread: boolean) =>
   infiniteQueryOptions({
     queryKey: ['inbox', unread],
-    queryFn: ({ pageParam, signal }) => get<T.Inbox>('/inbox', { unread: unread || undefined, cursor: pageParam }, signal),
-    initialPageParam: '',
-    getNextPageParam: (last: T.Inbox) => last.next ?? undefined,
+    queryFn: ({ pageParam, signal }) => answer(http.GET('/api/v1/inbox', { params: { query: { unread: unread || undefined, cursor: cursorOf(pageParam) } }, signal })),
+    initialPageParam: FIRST,
+    getNextPageParam: following,
     refetchInterval: 15_000,
   })
 
 // Reports
 
-export const reports = queryOptions({ queryKey: ['reports'], queryFn: () => get<T.Page<T.Definition>>('/reports'), staleTime: 60_000 })
+export const reports = queryOptions({ queryKey: ['reports'], queryFn: () => answer(http.GET('/api/v1/reports')), staleTime: 60_000 })
 
 export const runs = queryOptions({
   queryKey: ['runs'],
-  queryFn: () => get<T.Page<T.Run>>('/report-runs'),
+  queryFn: () => answer(http.GET('/api/v1/report-runs')),
   refetchInterval: (query) => (query.state.data?.items.some((r) => r.state === 'running') ? 800 : 30_000),
 })
 
 export const run = (id: string) =>
   queryOptions({
     queryKey: ['runs', id],
-    queryFn: () => get<T.Run>(`/report-runs/${id}`),
+    queryFn: () => answer(http.GET('/api/v1/report-runs/{id}', { params: { path: { id } } })),
     refetchInterval: (query) => (query.state.data?.state === 'running' ? 500 : false),
   })
 
 // Sources and access
 
-export const sources = queryOptions({ queryKey: ['sources'], queryFn: () => get<T.Page<T.Source>>('/sources'), refetchInterval: 15_000 })
+export const sources = queryOptions({ queryKey: ['sources'], queryFn: () => answer(http.GET('/api/v1/sources')), refetchInterval: 15_000 })
 
 export const setAside = (source: string | undefined, state: string) =>
   infiniteQueryOptions({
     queryKey: ['set-aside', source, state],
-    queryFn: ({ pageParam, signal }) => get<T.SetAsidePage>('/set-aside', { source, state, cursor: pageParam }, signal),
-    initialPageParam: '',
-    getNextPageParam: (last: T.SetAsidePage) => last.next ?? undefined,
+    queryFn: ({ pageParam, signal }) => answer(http.GET('/api/v1/set-aside', { params: { query: { source, state, cursor: cursorOf(pageParam) } }, signal })),
+    initialPageParam: FIRST,
+    getNextPageParam: following,
   })
 
-export const mappings = queryOptions({ queryKey: ['mappings'], queryFn: () => get<T.Page<T.Mapping>>('/mappings') })
+export const mappings = queryOptions({ queryKey: ['mappings'], queryFn: () => answer(http.GET('/api/v1/mappings')) })
 
-export const mapping = (name: string) => queryOptions({ queryKey: ['mappings', name], queryFn: () => get<T.Mapping>(`/mappings/${name}`) })
+export const mapping = (name: string) =>
+  queryOptions({ queryKey: ['mappings', name], queryFn: () => answer(http.GET('/api/v1/mappings/{name}', { params: { path: { name } } })) })
 
-export const users = queryOptions({ queryKey: ['users'], queryFn: () => get<T.Page<T.User>>('/users') })
+export const users = queryOptions({ queryKey: ['users'], queryFn: () => answer(http.GET('/api/v1/users')) })
 
-export const tokens = queryOptions({ queryKey: ['tokens'], queryFn: () => get<T.Page<T.Token>>('/tokens') })
+export const tokens = queryOptions({ queryKey: ['tokens'], queryFn: () => answer(http.GET('/api/v1/tokens')) })
 
-export const settings = queryOptions({ queryKey: ['settings'], queryFn: () => get<T.Settings>('/settings') })
+export const settings = queryOptions({ queryKey: ['settings'], queryFn: () => answer(http.GET('/api/v1/settings')) })
 
 /** Everything that a change under this key may have made stale. */
 export const key = (...parts: string[]): QueryKey => parts

@@ -2,9 +2,9 @@ import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { Search, X } from 'lucide-react'
 import { useEffect, useId, useMemo, useRef, useState } from 'react'
-import { post } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
-import type { Field, FilterCheck, FilterFault } from '@/api/types'
+import type { Field, FilterFault } from '@/api/types'
 import { count } from '@/lib/format'
 import { literal, placeAt, tokens, type Place } from '@/lib/kql'
 import classes from './KqlBar.module.css'
@@ -41,7 +41,7 @@ export function KqlBar({ value, onApply, within, label = 'Filter', placeholder =
   }
 
   const [checked] = useDebouncedValue(text, 250)
-  const check = useQuery({ queryKey: ['filter-check', checked], queryFn: () => post<FilterCheck>('/filters/check', { filter: checked }), enabled: checked.trim() !== '', staleTime: Infinity })
+  const check = useQuery({ queryKey: ['filter-check', checked], queryFn: () => answer(http.POST('/api/v1/filters/check', { body: { filter: checked } })), enabled: checked.trim() !== '', staleTime: Infinity })
   const fault = checked === text && text.trim() !== '' && check.data && !check.data.ok ? (check.data.error ?? null) : null
 
   const place = useMemo(() => placeAt(text, cursor), [text, cursor])

@@ -3,7 +3,7 @@ import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { post } from '@/api/call'
+import { answer, http } from '@/api/client'
 import type { PreviewMessage, RuleBody, RulePreview as Answer } from '@/api/types'
 import { count, plural } from '@/lib/format'
 import { DAY, HOUR } from '@/lib/time'
@@ -22,7 +22,7 @@ export function RulePreview({ rule }: { rule: RuleBody }) {
   const [asked] = useDebouncedValue(rule, 400)
   const { data, error, isFetching, isPending } = useQuery({
     queryKey: ['rule-preview', asked.filter, asked.recipients, asked.hold_seconds, asked.group_by, days],
-    queryFn: () => post<Answer>('/rules/preview', { rule: { ...asked, name: asked.name || 'New rule' }, days: Number(days) }),
+    queryFn: () => answer(http.POST('/api/v1/rules/preview', { body: { rule: { ...asked, name: asked.name || 'New rule' }, days: Number(days) } })),
     placeholderData: keepPreviousData,
     staleTime: 60_000,
     retry: false,

@@ -1,7 +1,7 @@
 import { Button, Progress } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Download, ShieldCheck } from 'lucide-react'
-import { remove } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Run } from '@/api/types'
 import { abbreviate, bytes, count } from '@/lib/format'
@@ -29,7 +29,7 @@ export function RunCard({ id }: { id: string }) {
   if (!data) return null
   const cancel = async (): Promise<void> => {
     try {
-      await remove(`/report-runs/${id}`)
+      await answer(http.DELETE('/api/v1/report-runs/{id}', { params: { path: { id } } }))
     } catch (failure) {
       failed(failure)
     }
@@ -51,7 +51,7 @@ export function RunCard({ id }: { id: string }) {
         {data.download && data.state === 'done' && (
           <Button component="a" href={data.download} download leftSection={<Download size={14} />}>
             Download {FORMATS[data.format] ?? data.format}
-            {data.size_bytes !== null && `, ${bytes(data.size_bytes)}`}
+            {data.size_bytes != null && `, ${bytes(data.size_bytes)}`}
           </Button>
         )}
       </div>
@@ -59,13 +59,13 @@ export function RunCard({ id }: { id: string }) {
         <div>
           <Progress value={part} animated aria-label="Progress" />
           <div className="dim small">
-            {count(data.rows)} {data.rows_total === null ? 'rows written' : `of ${count(data.rows_total)} rows written`}
+            {count(data.rows)} {data.rows_total == null ? 'rows written' : `of ${count(data.rows_total)} rows written`}
           </div>
         </div>
       )}
       {data.error && <p className={classes.error}>{data.error}</p>}
       {data.email_error && <p className={classes.error}>It could not be mailed: {data.email_error}</p>}
-      {data.emailed_to.length > 0 && !data.email_error && <p className="dim small">Mailed to {data.emailed_to.join(', ')}</p>}
+      {(data.emailed_to ?? []).length > 0 && !data.email_error && <p className="dim small">Mailed to {data.emailed_to?.join(', ')}</p>}
       {data.state === 'done' && <CertificateOf run={data} />}
     </div>
   )
@@ -86,7 +86,7 @@ function CertificateOf({ run }: { run: Run }) {
           {run.from ? utc(run.from) : 'from the first event'} – {run.to ? utc(run.to) : 'to the last'}
         </Fact>
         <Fact name="Rows">{count(run.rows)}</Fact>
-        {run.first_position !== null && run.last_position !== null && (
+        {run.first_position != null && run.last_position != null && (
           <Fact name="Positions">
             {count(Math.min(run.first_position, run.last_position))} to {count(Math.max(run.first_position, run.last_position))}
           </Fact>

@@ -4,10 +4,10 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { Bookmark, Download, Siren, Trash2, Users } from 'lucide-react'
 import { useState } from 'react'
-import { post, remove } from '@/api/call'
+import { answer, http } from '@/api/client'
 import type { Question } from '@/api/queries'
 import * as ask from '@/api/queries'
-import type { Column, Format, Run } from '@/api/types'
+import type { Column, Format } from '@/api/types'
 import { done, failed } from '@/ui/toast'
 import { useMay } from './session'
 
@@ -18,7 +18,7 @@ export function SavedFilters({ filter, onFilter }: { filter: string; onFilter: (
   const [saving, save] = useDisclosure(false)
   const drop = async (id: string, name: string): Promise<void> => {
     try {
-      await remove(`/saved-filters/${id}`)
+      await answer(http.DELETE('/api/v1/saved-filters/{id}', { params: { path: { id } } }))
       done('Filter removed', name)
     } catch (failure) {
       failed(failure)
@@ -64,7 +64,7 @@ function SaveFilter({ filter, close }: { filter: string; close: () => void }) {
   const submit = async (e: React.FormEvent): Promise<void> => {
     e.preventDefault()
     try {
-      await post('/saved-filters', { name: name.trim(), filter, shared })
+      await answer(http.POST('/api/v1/saved-filters', { body: { name: name.trim(), filter, shared } }))
       done('Filter saved', name)
       close()
     } catch (failure) {
@@ -100,7 +100,7 @@ export function ExportMenu({ question, columns }: { question: Question; columns:
   const may = useMay()
   const start = async (format: Format): Promise<void> => {
     try {
-      const run = await post<Run>(`/reports/${EXPORT_REPORT}/runs`, { ...question, columns, format })
+      const run = await answer(http.POST('/api/v1/reports/{id}/runs', { params: { path: { id: EXPORT_REPORT } }, body: { ...question, columns, format } }))
       void navigate({ to: `/runs/${run.id}` })
     } catch (failure) {
       failed(failure)

@@ -3,7 +3,7 @@ import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { RotateCcw, Trash2, Wrench } from 'lucide-react'
 import { useMemo, useState } from 'react'
-import { post } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { SetAside } from '@/api/types'
 import { count, plural } from '@/lib/format'
@@ -49,7 +49,7 @@ export function SetAsideList({ source, mappingOf }: { source?: string; mappingOf
   }
   const replay = async (what: { ids: string[] } | { source: string }): Promise<void> => {
     try {
-      const { replayed, still_set_aside } = await post<{ replayed: number; still_set_aside: number }>('/set-aside/replay', what)
+      const { replayed, still_set_aside } = await answer(http.POST('/api/v1/set-aside/replay', { body: what }))
       done(`${plural(replayed, 'record')} became events`, still_set_aside > 0 ? `${count(still_set_aside)} still can't be understood.` : 'Nothing is left.')
       setAddress({ open: undefined })
     } catch (failure) {
@@ -64,7 +64,7 @@ export function SetAsideList({ source, mappingOf }: { source?: string; mappingOf
       action: 'Discard',
       reason: true,
       run: async (reason) => {
-        await post('/set-aside/discard', { ids, reason })
+        await answer(http.POST('/api/v1/set-aside/discard', { body: { ids, reason } }))
         setAddress({ open: undefined })
         await fresh()
       },

@@ -4,8 +4,9 @@ import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { Bell as BellIcon, BookOpenCheck, Cable, FileText, Gauge, Inbox, LogOut, Menu as MenuIcon, Monitor, Moon, Radio, ScrollText, Search, Send, Settings, Siren, Sun, type LucideIcon } from 'lucide-react'
 import { Suspense, lazy } from 'react'
-import { remove } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
+import type { Privilege } from '@/api/types'
 import { initials } from '@/lib/format'
 import { Logo } from '@/ui/Logo'
 import { failed } from '@/ui/toast'
@@ -19,7 +20,7 @@ interface Place {
   to: string
   title: string
   icon: LucideIcon
-  needs?: string
+  needs?: Privilege
 }
 
 const PLACES: ReadonlyArray<{ title?: string; places: Place[] }> = [
@@ -170,7 +171,7 @@ function Person() {
   const name = me.user.full_name || me.user.name
   const leave = async (): Promise<void> => {
     try {
-      await remove('/session')
+      await answer(http.DELETE('/api/v1/session'))
     } catch (failure) {
       failed(failure)
       return

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react'
-import { address } from '@/api/call'
+import { address } from '@/api/client'
 import type { Hit } from '@/api/types'
 
 const MOST = 500

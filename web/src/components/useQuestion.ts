@@ -19,11 +19,18 @@ export function useQuestion(standard: Range): Asked {
   const filter = address.filter ?? ''
   const from = address.from ?? standard.from
   const to = address.to ?? standard.to
+  const now = useAskedAt(`${filter}\n${from}\n${to}\n${turn}`)
   return useMemo(() => {
     const range = { from, to }
-    // The turn is no part of the answer, it only asks for a new now.
-    const both = span(range, Date.now() + turn * 0)
+    const both = span(range, now)
     const question = { filter, from: new Date(both.from).toISOString(), to: new Date(both.to).toISOString() }
     return { filter, range, span: both, question, again: () => setTurn((t) => t + 1) }
-  }, [filter, from, to, turn])
+  }, [filter, from, to, now])
+}
+
+/** The moment a question was asked: the same until the question changes. */
+export function useAskedAt(question: string): number {
+  // The question is what makes the moment a new one.
+  // eslint-disable-next-line react-hooks/exhaustive-deps
+  return useMemo(() => Date.now(), [question])
 }

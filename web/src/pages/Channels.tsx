@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { Plus, Send, Trash2 } from 'lucide-react'
 import { useState } from 'react'
-import { post, put, remove } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Channel, ChannelBody, ChannelKind, ChannelTest } from '@/api/types'
 import { KINDS, KindIcon, kindTitle } from '@/components/ChannelKind'
@@ -124,11 +124,11 @@ function Editor({ channel, close, writable }: { channel?: Channel; close: () => 
     setBusy(true)
     setFailure(null)
     try {
-      const saved = channel ? await put<Channel>(`/channels/${channel.id}`, draft) : await post<Channel>('/channels', draft)
+      const saved = await answer(channel ? http.PUT('/api/v1/channels/{id}', { params: { path: { id: channel.id } }, body: draft }) : http.POST('/api/v1/channels', { body: draft }))
       await client.invalidateQueries({ queryKey: ask.key('channels') })
       done(channel ? 'Channel saved' : 'Channel made', saved.name)
-      const made = saved.settings.secret
-      if (!channel && typeof made === 'string' && made.startsWith('whsec_')) setSecret(made)
+      const made = secretOf(saved.settings)
+      if (!channel && made.startsWith('whsec_')) setSecret(made)
       else if (!channel) void navigate({ to: `/channels/${saved.id}` })
     } catch (cause) {
       setFailure(cause)
@@ -177,8 +177,8 @@ function Editor({ channel, close, writable }: { channel?: Channel; close: () => 
               text: 'The old one is not used any more from this moment on: the receiver refuses messages until it knows the new one.',
               action: 'Make a new secret',
               run: async () => {
-                const renewed = await post<Channel>(`/channels/${channel.id}/secret`)
-                setSecret(String(renewed.settings.secret ?? ''))
+                const renewed = await answer(http.POST('/api/v1/channels/{id}/secret', { params: { path: { id: channel.id } } }))
+                setSecret(secretOf(renewed.settings))
               },
             })
           }
@@ -223,7 +223,7 @@ function Editor({ channel, close, writable }: { channel?: Channel; close: () => 
                     action: 'Delete the channel',
                     name: channel.name,
                     run: async () => {
-                      await remove(`/channels/${channel.id}`)
+                      await answer(http.DELETE('/api/v1/channels/{id}', { params: { path: { id: channel.id } } }))
                       await client.invalidateQueries({ queryKey: ask.key('channels') })
                       close()
                     },
@@ -238,6 +238,10 @@ function Editor({ channel, close, writable }: { channel?: Channel; close: () => 
       </form>
     </SidePanel>
   )
+}
+
+function secretOf(settings: unknown): string {
+  return typeof settings === 'object' && settings !== null && 'secret' in settings ? String(settings.secret) : ''
 }
 
 function KindFields({ kind, settings, set, fresh }: { kind: ChannelKind; settings: Record<string, unknown>; set: (s: Record<string, unknown>) => void; fresh: boolean }) {
@@ -290,7 +294,7 @@ function SendTest({ channel, writable }: { channel: Channel; writable: boolean }
     setFailure(null)
     setResult(null)
     try {
-      setResult(await post<ChannelTest>(`/channels/${channel.id}/test`))
+      setResult(await answer(http.POST('/api/v1/channels/{id}/test', { params: { path: { id: channel.id } } })))
     } catch (cause) {
       setFailure(cause)
     }

@@ -3,9 +3,9 @@ import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-quer
 import { Link } from '@tanstack/react-router'
 import { RotateCw } from 'lucide-react'
 import { useMemo, useState } from 'react'
-import { post } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
-import type { Attempt, Delivery } from '@/api/types'
+import type { Attempt, Delivery, DeliveryState } from '@/api/types'
 import { AttemptDots, DeliveryMark } from '@/components/DeliveryMark'
 import { KindIcon } from '@/components/ChannelKind'
 import { useMay } from '@/components/session'
@@ -46,7 +46,7 @@ const COLUMNS: ReadonlyArray<TableColumn<Delivery>> = [
   { id: 'next', title: 'Next try', width: 100, render: (d) => (d.next_try_at && d.state === 'waiting' ? <Ago at={d.next_try_at} /> : <span className="dim">—</span>) },
 ]
 
-const STATES = ['waiting', 'sending', 'delivered', 'failed']
+const STATES: DeliveryState[] = ['waiting', 'sending', 'delivered', 'failed']
 
 export function Deliveries() {
   const [address, setAddress] = useAddress()
@@ -55,11 +55,11 @@ export function Deliveries() {
   const [chosen, setChosen] = useState<Set<string>>(new Set())
   const channels = useQuery(ask.channels)
   const rules = useQuery(ask.rules)
-  const found = useInfiniteQuery(ask.deliveries({ state: address.state, channel: address.channel, rule: address.rule }))
+  const found = useInfiniteQuery(ask.deliveries({ state: STATES.find((s) => s === address.state), channel: address.channel, rule: address.rule }))
   const rows = useMemo(() => found.data?.pages.flatMap((p) => p.items) ?? [], [found.data])
   const again = async (ids: string[]): Promise<void> => {
     try {
-      const { resent } = await post<{ resent: number }>('/deliveries/resend', { ids })
+      const { resent } = await answer(http.POST('/api/v1/deliveries/resend', { body: { ids } }))
       done(`${plural(resent, 'delivery', 'deliveries')} will be sent again`, resent < ids.length ? `${count(ids.length - resent)} are under way or delivered by now.` : '')
       setChosen(new Set())
     } catch (failure) {
@@ -143,7 +143,7 @@ function One({ id, close, again }: { id: string; close: () => void; again?: (ids
             </Fact>
             <Fact name="Recipient">{data.recipient}</Fact>
             <Fact name="Rule">{data.rule_id ? <Link to={`/rules/${data.rule_id}`}>{data.rule_name}</Link> : 'sent by hand'}</Fact>
-            {data.position !== null && (
+            {data.position != null && (
               <Fact name="Event">
                 <Link to="/events" search={{ open: String(data.position) } as never}>
                   position {count(data.position)}
@@ -192,7 +192,7 @@ function One({ id, close, again }: { id: string; close: () => void; again?: (ids
 }
 
 function answerOf(attempt: Attempt): string {
-  if (attempt.status !== null && !attempt.answer.startsWith(String(attempt.status))) return `${attempt.status} ${attempt.answer}`.trim()
+  if (attempt.status != null && !attempt.answer.startsWith(String(attempt.status))) return `${attempt.status} ${attempt.answer}`.trim()
   return attempt.answer || 'no answer'
 }
 

@@ -3,7 +3,7 @@ import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { CheckCheck, MailOpen, Trash2 } from 'lucide-react'
 import { useMemo, useState } from 'react'
-import { post } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { InboxItem } from '@/api/types'
 import { useMay } from '@/components/session'
@@ -47,7 +47,7 @@ export function Inbox() {
   const open = items.find((i) => i.id === address.open) ?? found.data?.pages.flatMap((p) => p.items).find((i) => i.id === address.open)
 
   const act = async (what: 'read' | 'acknowledge' | 'delete', ids: string[] | 'all'): Promise<void> => {
-    await post(`/inbox/${what}`, ids === 'all' ? { all: true } : { ids })
+    await answer(http.POST(`/api/v1/inbox/${what}`, { body: ids === 'all' ? { all: true } : { ids } }))
     setChosen(new Set())
     await client.invalidateQueries({ queryKey: ask.key('inbox') })
   }
@@ -150,7 +150,7 @@ export function Inbox() {
                 Acknowledge
               </Button>
             )}
-            {open.position !== null && <SeeEvent position={open.position} />}
+            {open.position != null && <SeeEvent position={open.position} />}
             <Button size="sm" variant="default" leftSection={<Trash2 size={14} />} onClick={() => remove([open.id])}>
               Delete
             </Button>
@@ -163,7 +163,7 @@ export function Inbox() {
             <Fact name="Time">
               <Time at={open.at} /> <span className="dim">(<Ago at={open.at} />)</span>
             </Fact>
-            {open.position !== null && <Fact name="Position">{count(open.position)}</Fact>}
+            {open.position != null && <Fact name="Position">{count(open.position)}</Fact>}
             <Fact name="Acknowledged">
               {open.acknowledged_at ? (
                 <>

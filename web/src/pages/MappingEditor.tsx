@@ -4,7 +4,7 @@ import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from '@t
 import { useParams } from '@tanstack/react-router'
 import { CircleAlert, CircleCheck, CircleSlash, Plus, RotateCcw, X } from 'lucide-react'
 import { useRef, useState } from 'react'
-import { post, put } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Mapping, MappingTest } from '@/api/types'
 import { useMay } from '@/components/session'
@@ -49,7 +49,7 @@ function Editor({ mapping, samples: given }: { mapping: Mapping; samples: string
   const filled = tried.samples.filter((s) => s.trim() !== '')
   const test = useQuery({
     queryKey: ['mapping-test', mapping.name, tried.program, filled],
-    queryFn: () => post<MappingTest>(`/mappings/${mapping.name}/test`, { program: tried.program, samples: filled }),
+    queryFn: () => answer(http.POST('/api/v1/mappings/{name}/test', { params: { path: { name: mapping.name } }, body: { program: tried.program, samples: filled } })),
     placeholderData: keepPreviousData,
     retry: false,
   })
@@ -64,7 +64,7 @@ function Editor({ mapping, samples: given }: { mapping: Mapping; samples: string
     setBusy(true)
     setFailure(null)
     try {
-      const saved = await put<Mapping>(`/mappings/${mapping.name}`, { program })
+      const saved = await answer(http.PUT('/api/v1/mappings/{name}', { params: { path: { name: mapping.name } }, body: { program } }))
       await client.invalidateQueries({ queryKey: ask.key('mappings') })
       await client.invalidateQueries({ queryKey: ask.key('sources') })
       done('Mapping saved', `It reads everything from now on as version ${saved.version}.`)

@@ -4,14 +4,15 @@ import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-quer
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { ChevronDown, Columns3, Copy, History, Mail, Play, Trash2 } from 'lucide-react'
 import { useMemo, useState } from 'react'
-import { post, remove } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
-import type { Column, Definition, Format, ReportPreview, Run } from '@/api/types'
+import type { Column, Definition, Format, ReportPreview } from '@/api/types'
 import { ColumnList } from '@/components/ColumnChooser'
 import { KqlBar } from '@/components/KqlBar'
 import { RangePicker } from '@/components/RangePicker'
 import { RunCard } from '@/components/RunCard'
 import { useMay } from '@/components/session'
+import { useAskedAt } from '@/components/useQuestion'
 import { count, plural } from '@/lib/format'
 import { both } from '@/lib/kql'
 import { span, type Range } from '@/lib/range'
@@ -99,21 +100,21 @@ function Report({ definition }: { definition: Definition }) {
   const range = { from: address.from ?? usual.from, to: address.to ?? usual.to }
   const filter = address.filter ?? ''
   const columns = useMemo(() => columnsOf(definition, address.columns), [definition, address.columns])
-  const now = useQueryTime([range.from, range.to, filter])
+  const now = useAskedAt(`${range.from}\n${range.to}\n${filter}`)
   const body = useMemo(() => {
     const moments = span({ from: range.from, to: range.to }, now)
     return { from: new Date(moments.from).toISOString(), to: new Date(moments.to).toISOString(), filter, columns }
   }, [range.from, range.to, filter, columns, now])
   const preview = useQuery({
     queryKey: ['report-preview', definition.id, body],
-    queryFn: () => post<ReportPreview>(`/reports/${definition.id}/preview`, { ...body, limit: 50 }),
+    queryFn: () => answer(http.POST('/api/v1/reports/{id}/preview', { params: { path: { id: definition.id } }, body: { ...body, limit: 50 } })),
     placeholderData: keepPreviousData,
     retry: false,
   })
 
   const start = async (format: Format, email?: string[]): Promise<void> => {
     try {
-      const run = await post<Run>(`/reports/${definition.id}/runs`, { ...body, format, ...(email ? { email: { to: email } } : {}) })
+      const run = await answer(http.POST('/api/v1/reports/{id}/runs', { params: { path: { id: definition.id } }, body: { ...body, format, ...(email ? { email: { to: email } } : {}) } }))
       await client.invalidateQueries({ queryKey: ask.key('runs') })
       setAddress({ run: run.id })
       mail.close()
@@ -191,7 +192,7 @@ function Report({ definition }: { definition: Definition }) {
                   action: 'Delete the report',
                   name: definition.title,
                   run: async () => {
-                    await remove(`/reports/${definition.id}`)
+                    await answer(http.DELETE('/api/v1/reports/{id}', { params: { path: { id: definition.id } } }))
                     await client.invalidateQueries({ queryKey: ask.key('reports') })
                     void navigate({ to: '/reports' })
                   },
@@ -217,14 +218,6 @@ function Report({ definition }: { definition: Definition }) {
       {copying && <SaveCopy close={copy.close} definition={definition} filter={both(definition.filter, filter)} columns={columns} range={/^now-(\d+[smhdw])$/.exec(range.from)?.[1] ?? ''} />}
     </>
   )
-}
-
-// The moment a question was asked: it stays the same until the question changes.
-function useQueryTime(question: string[]): number {
-  const key = question.join('\n')
-  // The key is what makes the moment a new one.
-  // eslint-disable-next-line react-hooks/exhaustive-deps
-  return useMemo(() => Date.now(), [key])
 }
 
 function available(definition: Definition): Column[] {
@@ -322,7 +315,7 @@ function SaveCopy({ close, definition, filter, columns, range }: { close: () => 
     e.preventDefault()
     setBusy(true)
     try {
-      const made = await post<Definition>('/reports', { title: title.trim(), description, group: 'Mine', filter, columns, order: definition.order, range })
+      const made = await answer(http.POST('/api/v1/reports', { body: { title: title.trim(), description, group: 'Mine', filter, columns, order: definition.order, range } }))
       await client.invalidateQueries({ queryKey: ask.key('reports') })
       done('Report saved', made.title)
       void navigate({ to: `/reports/${made.id}` })

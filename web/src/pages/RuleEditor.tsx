@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { Plus, Trash2, X } from 'lucide-react'
 import { useState } from 'react'
-import { post, put, remove } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Channel, Recipient, Rule, RuleBody } from '@/api/types'
 import { KindIcon } from '@/components/ChannelKind'
@@ -33,7 +33,7 @@ export function RuleEditor() {
   return <Editor key={data.id} start={data} rule={data} />
 }
 
-function Editor({ start, rule }: { start: RuleBody; rule?: Rule }) {
+function Editor({ start, rule }: { start: RuleBody | Rule; rule?: Rule }) {
   const [draft, setDraft] = useState<RuleBody>(() => bodyOf(start))
   const [failure, setFailure] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
@@ -51,7 +51,7 @@ function Editor({ start, rule }: { start: RuleBody; rule?: Rule }) {
     setFailure(null)
     try {
       const body = { ...draft, name: draft.name.trim(), filter: draft.filter.trim() }
-      const saved = rule ? await put<Rule>(`/rules/${rule.id}`, body) : await post<Rule>('/rules', body)
+      const saved = await answer(rule ? http.PUT('/api/v1/rules/{id}', { params: { path: { id: rule.id } }, body }) : http.POST('/api/v1/rules', { body }))
       await client.invalidateQueries({ queryKey: ask.key('rules') })
       done(rule ? 'Rule saved' : 'Rule made', saved.enabled ? 'It looks at every event from now on.' : 'It is switched off.')
       void navigate({ to: '/rules' })
@@ -85,7 +85,7 @@ function Editor({ start, rule }: { start: RuleBody; rule?: Rule }) {
                   action: 'Delete the rule',
                   name: rule.name,
                   run: async () => {
-                    await remove(`/rules/${rule.id}`)
+                    await answer(http.DELETE('/api/v1/rules/{id}', { params: { path: { id: rule.id } } }))
                     await client.invalidateQueries({ queryKey: ask.key('rules') })
                     void navigate({ to: '/rules' })
                   },
@@ -136,9 +136,9 @@ function Editor({ start, rule }: { start: RuleBody; rule?: Rule }) {
   )
 }
 
-function bodyOf(rule: RuleBody): RuleBody {
-  const { name, description, enabled, filter, recipients, hold_seconds, group_by } = rule
-  return { name, description, enabled, filter, recipients, hold_seconds, group_by }
+function bodyOf(rule: RuleBody | Rule): RuleBody {
+  const { name, description, enabled, filter, hold_seconds, group_by } = rule
+  return { name, description, enabled, filter, hold_seconds, group_by, recipients: rule.recipients.map((r) => ({ channel: r.channel, to: r.to ?? [] })) }
 }
 
 /** A part of the sentence that opens when it is clicked. */

@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
 import { useMemo } from 'react'
-import { put } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Channel, Rule } from '@/api/types'
 import { KindIcon } from '@/components/ChannelKind'
@@ -29,7 +29,7 @@ export function Rules() {
     const toggle = async (rule: Rule): Promise<void> => {
       const { name, description, filter, recipients, hold_seconds, group_by } = rule
       try {
-        await put(`/rules/${rule.id}`, { name, description, enabled: !rule.enabled, filter, recipients, hold_seconds, group_by })
+        await answer(http.PUT('/api/v1/rules/{id}', { params: { path: { id: rule.id } }, body: { name, description, enabled: !rule.enabled, filter, recipients, hold_seconds, group_by } }))
         done(rule.enabled ? 'Rule switched off' : 'Rule switched on', rule.name)
       } catch (failure) {
         failed(failure)
@@ -91,7 +91,7 @@ function columnsOf(channels: Channel[], toggle?: (rule: Rule) => Promise<void>):
           {r.recipients.map((to, i) => {
             const channel = channels.find((c) => c.id === to.channel)
             return (
-              <span key={i} className="row" style={{ gap: 4 }} title={to.to.join(', ') || channel?.name}>
+              <span key={i} className="row" style={{ gap: 4 }} title={to.to?.join(', ') || channel?.name}>
                 {channel && <KindIcon kind={channel.kind} />}
                 {channel?.name ?? 'a removed channel'}
               </span>

@@ -20,7 +20,7 @@ const COLUMNS: ReadonlyArray<TableColumn<Run>> = [
   { id: 'state', title: 'State', width: 120, render: (r) => <RunState run={r} /> },
   { id: 'format', title: 'Format', width: 110, render: (r) => FORMATS[r.format] ?? r.format },
   { id: 'rows', title: 'Rows', width: 100, align: 'right', render: (r) => count(r.rows) },
-  { id: 'size', title: 'Size', width: 90, align: 'right', render: (r) => (r.size_bytes === null ? <span className="dim">—</span> : bytes(r.size_bytes)) },
+  { id: 'size', title: 'Size', width: 90, align: 'right', render: (r) => (r.size_bytes == null ? <span className="dim">—</span> : bytes(r.size_bytes)) },
   { id: 'by', title: 'Taken by', width: 150, render: (r) => r.by },
   { id: 'filter', title: 'Filter', width: 260, grow: true, render: (r) => (r.filter ? <code>{r.filter}</code> : <span className="dim">every event</span>) },
   {

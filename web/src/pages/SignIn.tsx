@@ -3,9 +3,8 @@ import { useDocumentTitle } from '@mantine/hooks'
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useRouter, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
-import { post } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
-import type { Me } from '@/api/types'
 import { Failure } from '@/ui/Failure'
 import { Bell } from '@/ui/Logo'
 import type { Address } from '@/ui/address'
@@ -27,7 +26,7 @@ export function SignIn() {
     setBusy(true)
     setFailure(null)
     try {
-      client.setQueryData(ask.me.queryKey, await post<Me>('/session', { name: name.trim(), password }))
+      client.setQueryData(ask.me.queryKey, await answer(http.POST('/api/v1/session', { body: { name: name.trim(), password } })))
       // Only ways within this console: an address of somebody else's page is not followed.
       if (then?.startsWith('/') && !then.startsWith('//')) router.history.push(then)
       else void navigate({ to: '/' })

@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { ScrollText, Trash2, Wrench } from 'lucide-react'
 import { useState } from 'react'
-import { put, remove } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Source as SourceType } from '@/api/types'
 import { SetAsideList } from '@/components/SetAsideList'
@@ -42,7 +42,7 @@ function One({ source }: { source: SourceType }) {
   const change = async (part: Partial<Pick<SourceType, 'title' | 'mapping' | 'enabled'>>): Promise<void> => {
     const { name, title, mapping, enabled } = { ...source, ...part }
     try {
-      await put(`/sources/${source.name}`, { name, title, mapping, enabled })
+      await answer(http.PUT('/api/v1/sources/{name}', { params: { path: { name: source.name } }, body: { name, title, mapping, enabled } }))
       done('Source saved', title || name)
     } catch (failure) {
       failed(failure)
@@ -75,7 +75,7 @@ function One({ source }: { source: SourceType }) {
                   action: 'Delete the source',
                   name: source.name,
                   run: async () => {
-                    await remove(`/sources/${source.name}`)
+                    await answer(http.DELETE('/api/v1/sources/{name}', { params: { path: { name: source.name } } }))
                     await client.invalidateQueries({ queryKey: ask.key('sources') })
                     void navigate({ to: '/sources' })
                   },

@@ -4,7 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
 import { useState } from 'react'
-import { post } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Source } from '@/api/types'
 import { SetAsideList } from '@/components/SetAsideList'
@@ -46,7 +46,7 @@ const COLUMNS: ReadonlyArray<TableColumn<Source>> = [
   { id: 'rate', title: 'Events per min', width: 120, align: 'right', render: (s) => (s.rate_per_minute >= 10 ? count(Math.round(s.rate_per_minute)) : s.rate_per_minute.toFixed(1)) },
   { id: 'total', title: 'Events', width: 110, align: 'right', render: (s) => count(s.events_total) },
   { id: 'aside', title: 'Set aside', width: 100, align: 'right', render: (s) => (s.set_aside > 0 ? <span style={{ color: 'var(--warn)', fontWeight: 600 }}>{count(s.set_aside)}</span> : <span className="dim">0</span>) },
-  { id: 'mapping', title: 'Read by', width: 180, render: (s) => (s.mapping ? `${s.mapping}${s.mapping_version !== null && s.mapping_version > 1 ? ` version ${s.mapping_version}` : ''}` : <span className="dim">events already</span>) },
+  { id: 'mapping', title: 'Read by', width: 180, render: (s) => (s.mapping ? `${s.mapping}${s.mapping_version != null && s.mapping_version > 1 ? ` version ${s.mapping_version}` : ''}` : <span className="dim">events already</span>) },
   { id: 'builtin', title: '', width: 84, render: (s) => (s.builtin ? <Chip>built in</Chip> : null) },
 ]
 
@@ -110,7 +110,7 @@ function NewSource({ close }: { close: () => void }) {
   const submit = async (e: React.FormEvent): Promise<void> => {
     e.preventDefault()
     try {
-      const made = await post<Source>('/sources', { ...draft, name: draft.name.trim(), enabled: true })
+      const made = await answer(http.POST('/api/v1/sources', { body: { ...draft, name: draft.name.trim(), enabled: true } }))
       await client.invalidateQueries({ queryKey: ask.key('sources') })
       done('Source made', made.title || made.name)
       void navigate({ to: `/sources/${made.name}` })

@@ -1,7 +1,7 @@
 import { Button, Progress, Skeleton } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { ShieldCheck } from 'lucide-react'
-import { post } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import { rootHex, stateOf } from '@/components/TrailState'
 import { useMay } from '@/components/session'
@@ -25,7 +25,7 @@ export function Trail() {
   const state = stateOf(data)
   const verify = async (): Promise<void> => {
     try {
-      await post('/trail/verify')
+      await answer(http.POST('/api/v1/trail/verify'))
     } catch (failure) {
       failed(failure)
     }

@@ -3,7 +3,7 @@ import { useClipboard, useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { ChevronDown, ChevronUp, Ellipsis, FileDown, Link2, Mail, X } from 'lucide-react'
 import { Suspense, lazy, useState } from 'react'
-import { address, post } from '@/api/call'
+import { address, answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import { count } from '@/lib/format'
 import { at, changes, textAt } from '@/lib/record'
@@ -164,7 +164,7 @@ function MailSummary({ position, close }: { position: number; close: () => void 
     e.preventDefault()
     setBusy(true)
     try {
-      await post(`/events/${position}/email`, { to })
+      await answer(http.POST('/api/v1/events/{position}/email', { params: { path: { position } }, body: { to } }))
       done('Summary sent', to.join(', '))
       close()
     } catch (failure) {

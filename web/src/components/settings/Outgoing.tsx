@@ -1,7 +1,7 @@
 import { Button, Skeleton, TagsInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { put } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Settings } from '@/api/types'
 import { Failure } from '@/ui/Failure'
@@ -25,7 +25,7 @@ function Form({ settings }: { settings: Settings }) {
     e.preventDefault()
     setFailure(null)
     try {
-      await put('/settings', { ...settings, outgoing_allow: allow })
+      await answer(http.PUT('/api/v1/settings', { body: { ...settings, outgoing_allow: allow } }))
       await client.invalidateQueries({ queryKey: ask.key('settings') })
       done('Allowed targets saved')
     } catch (cause) {

@@ -1,6 +1,6 @@
 import { Button, PasswordInput } from '@mantine/core'
 import { useState } from 'react'
-import { put } from '@/api/call'
+import { answer, http } from '@/api/client'
 import { Failure } from '@/ui/Failure'
 import { Panel } from '@/ui/Panel'
 import { done } from '@/ui/toast'
@@ -18,7 +18,7 @@ export function Password() {
     e.preventDefault()
     setFailure(null)
     try {
-      await put('/session/password', { current, new: fresh })
+      await answer(http.PUT('/api/v1/session/password', { body: { current, new: fresh } }))
       done('Password changed', 'Your other sessions have ended.')
       setCurrent('')
       setFresh('')

@@ -2,9 +2,9 @@ import { Button, Checkbox, Select, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Plus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
-import { post, remove } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
-import type { Token } from '@/api/types'
+import type { Privilege, Token } from '@/api/types'
 import { DAY } from '@/lib/time'
 import { useAsk } from '@/ui/Ask'
 import { Command } from '@/ui/Copy'
@@ -120,7 +120,7 @@ function One({ token, close }: { token: Token; close: () => void }) {
             action: 'Revoke the token',
             name: token.name,
             run: async () => {
-              await remove(`/tokens/${token.id}`)
+              await answer(http.DELETE('/api/v1/tokens/{id}', { params: { path: { id: token.id } } }))
               await client.invalidateQueries({ queryKey: ask.key('tokens') })
               close()
             },
@@ -153,8 +153,8 @@ function Make({ close }: { close: () => void }) {
     setFailure(null)
     try {
       const expires_at = days === '' ? null : new Date(Date.now() + Number(days) * DAY).toISOString()
-      const answer = await post<Token & { token: string }>('/tokens', { name: name.trim(), scopes, expires_at })
-      setMade(answer.token)
+      const { token } = await answer(http.POST('/api/v1/tokens', { body: { name: name.trim(), scopes: scopes as Privilege[], expires_at } }))
+      setMade(token)
       await client.invalidateQueries({ queryKey: ask.key('tokens') })
     } catch (cause) {
       setFailure(cause)

@@ -2,7 +2,7 @@ import { Button, PasswordInput, Select, Switch, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Plus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
-import { post, put, remove } from '@/api/call'
+import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Role, User } from '@/api/types'
 import { useAsk } from '@/ui/Ask'
@@ -85,8 +85,7 @@ function Editor({ user, close }: { user?: User; close: () => void }) {
     setFailure(null)
     try {
       const body = { ...draft, name: draft.name.trim(), ...(password ? { password } : {}) }
-      if (user) await put(`/users/${user.id}`, body)
-      else await post('/users', body)
+      await answer(user ? http.PUT('/api/v1/users/{id}', { params: { path: { id: user.id } }, body }) : http.POST('/api/v1/users', { body: { ...body, password } }))
       await client.invalidateQueries({ queryKey: ask.key('users') })
       done(user ? 'User saved' : 'User made', body.name)
       close()
@@ -132,7 +131,7 @@ function Editor({ user, close }: { user?: User; close: () => void }) {
                   action: 'Delete the user',
                   name: user.name,
                   run: async () => {
-                    await remove(`/users/${user.id}`)
+                    await answer(http.DELETE('/api/v1/users/{id}', { params: { path: { id: user.id } } }))
                     await client.invalidateQueries({ queryKey: ask.key('users') })
                     close()
                   },
