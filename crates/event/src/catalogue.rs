@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::template::TemplateError;
 use crate::template::Template;
+pub use crate::template::TemplateError;
 use crate::{Event, Object, Severity};
 
 /// Who raises events of a type.
@@ -49,11 +49,19 @@ pub struct Catalogue {
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     #[error("line {line} of the catalogue can't be read")]
-    Line { line: u64, #[source] source: csv::Error },
+    Line {
+        line: u64,
+        #[source]
+        source: csv::Error,
+    },
     #[error("{id} is twice in the catalogue")]
     Twice { id: String },
     #[error("the message of {id} can't be read")]
-    Message { id: String, #[source] source: TemplateError },
+    Message {
+        id: String,
+        #[source]
+        source: TemplateError,
+    },
 }
 
 impl Catalogue {
@@ -69,8 +77,9 @@ impl Catalogue {
     pub fn from_csv(text: &str) -> Result<Self, CatalogueError> {
         let mut catalogue = Self { types: Vec::new(), templates: Vec::new(), places: HashMap::new() };
         for row in csv::Reader::from_reader(text.as_bytes()).deserialize::<Type>() {
-            let row = row.map_err(|source| {
-                CatalogueError::Line { line: source.position().map_or(0, csv::Position::line), source }
+            let row = row.map_err(|source| CatalogueError::Line {
+                line: source.position().map_or(0, csv::Position::line),
+                source,
             })?;
             catalogue.add(row)?;
         }
@@ -79,8 +88,8 @@ impl Catalogue {
 
     /// Adds a type of one's own.
     pub fn add(&mut self, new: Type) -> Result<(), CatalogueError> {
-        let template = Template::parse(&new.message)
-            .map_err(|source| CatalogueError::Message { id: new.id.clone(), source })?;
+        let template =
+            Template::parse(&new.message).map_err(|source| CatalogueError::Message { id: new.id.clone(), source })?;
         if self.places.insert(new.id.clone(), self.types.len()).is_some() {
             return Err(CatalogueError::Twice { id: new.id });
         }
@@ -195,7 +204,8 @@ mod tests {
 
     #[test]
     fn a_type_is_there_once() {
-        let text = "id,category,severity,origin,raised_by,title,message\na.b,c,low,own,native,T,m\na.b,c,low,own,native,T,m\n";
+        let text =
+            "id,category,severity,origin,raised_by,title,message\na.b,c,low,own,native,T,m\na.b,c,low,own,native,T,m\n";
         assert!(matches!(Catalogue::from_csv(text), Err(CatalogueError::Twice { id }) if id == "a.b"));
     }
 }

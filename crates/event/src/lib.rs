@@ -6,6 +6,8 @@
 //! [`Event::read`] reads that entry again wherever it is needed, and [`filter::Matcher`] says
 //! whether a filter picks it.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests"))]
+
 pub mod admit;
 pub mod catalogue;
 pub mod fields;

@@ -22,7 +22,8 @@ pub fn now() -> Timestamp {
     NOW.parse().expect("a time")
 }
 
-const NAMES: &[&str] = &["ada.m", "Ada.M", "svc-db", "svc-*", "root", "Ünal", "ΟΔΟΣ", "张伟", "a b", "and", "x\"y\\z", "true", "5"];
+const NAMES: &[&str] =
+    &["ada.m", "Ada.M", "svc-db", "svc-*", "root", "Ünal", "ΟΔΟΣ", "张伟", "a b", "and", "x\"y\\z", "true", "5"];
 const ACTIONS: &[&str] = &["authentication.failed", "credential.password.viewed", "session.started", "door.opened"];
 const SENTENCES: &[&str] = &[
     "Login failed",
@@ -42,9 +43,11 @@ const TIMES: &[&str] = &[
     "2026-05-31T22:00:00Z",
     "2025-12-31T23:30:00-01:00",
 ];
-const KEYWORDS: &[&str] = &["user.name", "user.roles", "user.target.name", "host.name", "session.id", "process.command_line"];
+const KEYWORDS: &[&str] =
+    &["user.name", "user.roles", "user.target.name", "host.name", "session.id", "process.command_line"];
 const TEXTS: &[&str] = &["message", "event.reason", "justification.text"];
-const UNKNOWN: &[&str] = &["labels.app", "labels.count", "native.user", "process.pid", "changes.field", "changes.old", "cluster"];
+const UNKNOWN: &[&str] =
+    &["labels.app", "labels.count", "native.user", "process.pid", "changes.field", "changes.old", "cluster"];
 
 /// Events as a sender could write them, fit to be admitted.
 pub fn events() -> impl Strategy<Value = Value<'static>> {
@@ -235,7 +238,9 @@ fn value_with_words() -> impl Strategy<Value = String> {
 }
 
 fn pattern() -> impl Strategy<Value = Pattern> {
-    let known = select(&["svc-*", "*a*", "lo*", "*ED", "ad*.m", "*", "10.0.*", "*/log/*", "v*d", "*of*", "Log*twice", "д*"][..]);
+    let known = select(
+        &["svc-*", "*a*", "lo*", "*ED", "ad*.m", "*", "10.0.*", "*/log/*", "v*d", "*of*", "Log*twice", "д*"][..],
+    );
     prop_oneof![
         4 => known.prop_filter_map("a mere star is an existence test", |text| {
             Some(Pattern::from_stars(text)).filter(|pattern| !pattern.is_any())
@@ -299,13 +304,13 @@ fn severity_test() -> impl Strategy<Value = Test> {
 fn when() -> impl Strategy<Value = When> {
     prop_oneof![
         select(TIMES).prop_map(|text| When::At(text.parse().expect("a time"))),
-        select(&["2026-06-15", "2026-06-14", "2026-05-31", "2025-12-31"][..]).prop_map(|text| When::Day(text.parse().expect("a day"))),
+        select(&["2026-06-15", "2026-06-14", "2026-05-31", "2025-12-31"][..])
+            .prop_map(|text| When::Day(text.parse().expect("a day"))),
         (select(&[-1, -7, -30, 2][..]), select(&Unit::ALL[..]), proptest::option::of(select(&Unit::ALL[..])))
             .prop_map(|(offset, unit, round)| When::Now { offset, unit, round }),
         Just(When::Now { offset: 0, unit: Unit::Second, round: None }),
-        (select(TIMES), select(TIMES)).prop_map(|(from, to)| {
-            When::Between(from.parse().expect("a time"), to.parse().expect("a time"))
-        }),
+        (select(TIMES), select(TIMES))
+            .prop_map(|(from, to)| { When::Between(from.parse().expect("a time"), to.parse().expect("a time")) }),
     ]
 }
 
@@ -314,7 +319,9 @@ fn time_test() -> impl Strategy<Value = Test> {
 }
 
 fn ip_test() -> impl Strategy<Value = Test> {
-    let net = select(&["10.0.0.5/32", "10.0.0.0/8", "10.0.0.0/24", "0.0.0.0/0", "2001:db8::/32", "::/0", "2001:db8::1/128"][..]);
+    let net = select(
+        &["10.0.0.5/32", "10.0.0.0/8", "10.0.0.0/24", "0.0.0.0/0", "2001:db8::/32", "::/0", "2001:db8::1/128"][..],
+    );
     prop_oneof![
         4 => net.prop_map(|text| Test::Cidr(text.parse().expect("a network"))),
         1 => Just(Test::Wildcard(Pattern::from_stars("10.0.*"))),

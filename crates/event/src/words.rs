@@ -40,7 +40,8 @@ fn fold_char(c: char) -> impl Iterator<Item = char> {
 /// Whether `text`, folded, is `folded`.
 pub(crate) fn folds_to(text: &str, folded: &str) -> bool {
     if text.is_ascii() {
-        return text.len() == folded.len() && text.bytes().zip(folded.bytes()).all(|(a, b)| a.to_ascii_lowercase() == b);
+        return text.len() == folded.len()
+            && text.bytes().zip(folded.bytes()).all(|(a, b)| a.to_ascii_lowercase() == b);
     }
     text.chars().flat_map(fold_char).eq(folded.chars())
 }

@@ -1,7 +1,7 @@
 //! What the fields of an event may hold.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
@@ -59,7 +59,7 @@ impl Known {
 
 /// Checks every field of the set, and brings times, addresses and severities into their form.
 pub(super) fn fields(object: &mut Object<'_>, errors: &mut Vec<FieldError>) {
-    group(object, &KNOWN, "", errors);
+    group(object, &KNOWN, &Path { above: None, key: "" }, errors);
     if let Some(labels) = object.get("labels")
         && labels.as_object().is_none()
     {
@@ -70,20 +70,36 @@ pub(super) fn fields(object: &mut Object<'_>, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn group(object: &mut Object<'_>, known: &Known, path: &str, errors: &mut Vec<FieldError>) {
+/// Where a group of fields stands. Written out only when there is something to tell.
+struct Path<'p> {
+    above: Option<&'p Path<'p>>,
+    key: &'p str,
+}
+
+impl Path<'_> {
+    fn name(&self) -> String {
+        match self.above {
+            None => String::new(),
+            Some(above) => below(&above.name(), self.key),
+        }
+    }
+}
+
+fn group(object: &mut Object<'_>, known: &Known, path: &Path<'_>, errors: &mut Vec<FieldError>) {
     let mut nulls = false;
     for (key, value) in object.iter_mut() {
         let Some(known) = known.get(key) else { continue };
+        let path = Path { above: Some(path), key };
         match (value, known.kind) {
             (Value::Null, _) => nulls = true,
             (value, Some(kind)) => {
                 if let Err(reason) = leaves(value, kind, key) {
-                    errors.push(error(&below(path, key), reason));
+                    errors.push(error(&path.name(), reason));
                 }
             }
-            (Value::Object(inner), None) => group(inner, known, &below(path, key), errors),
+            (Value::Object(inner), None) => group(inner, known, &path, errors),
             (value, None) => {
-                let path = below(path, key);
+                let path = path.name();
                 let example = known.below.first().map_or("", |(name, _)| name);
                 let reason = format!("must be an object with fields such as {path}.{example}, is {}", value.kind());
                 errors.push(error(&path, reason));
@@ -91,11 +107,10 @@ fn group(object: &mut Object<'_>, known: &Known, path: &str, errors: &mut Vec<Fi
         }
     }
     if nulls {
-        let empty: Vec<_> = object
-            .iter()
-            .filter(|(key, value)| **value == Value::Null && known.get(key).is_some())
-            .map(|(key, _)| key.to_owned())
-            .collect();
+        let no_value = |(key, value): (&str, &Value<'_>)| {
+            (*value == Value::Null && known.get(key).is_some()).then(|| key.to_owned())
+        };
+        let empty: Vec<_> = object.iter().filter_map(no_value).collect();
         for key in empty {
             object.remove(&key);
         }
@@ -230,7 +245,9 @@ pub(super) fn event(fields: &Object<'_>, errors: &mut Vec<FieldError>) {
         Some(Value::String(action)) if !is_action(action) => {
             let reason = match action.len() {
                 0 => "is empty".to_owned(),
-                bytes if bytes > ACTION_BYTES_MAX => format!("is {bytes} bytes long, at most {ACTION_BYTES_MAX} are allowed"),
+                bytes if bytes > ACTION_BYTES_MAX => {
+                    format!("is {bytes} bytes long, at most {ACTION_BYTES_MAX} are allowed")
+                }
                 _ => format!("may hold lower-case letters, digits, dots, _ and - only, is {}", shown(action)),
             };
             errors.push(error("event.action", reason));
@@ -247,7 +264,10 @@ pub(super) fn event(fields: &Object<'_>, errors: &mut Vec<FieldError>) {
 fn changes(changes: &Value<'_>, errors: &mut Vec<FieldError>) {
     let Value::Array(items) = changes else {
         if *changes != Value::Null {
-            errors.push(error("changes", format!("must be an array of objects with field, old and new, is {}", changes.kind())));
+            errors.push(error(
+                "changes",
+                format!("must be an array of objects with field, old and new, is {}", changes.kind()),
+            ));
         }
         return;
     };

@@ -1,6 +1,6 @@
 use super::*;
-use crate::json::{Limits, parse};
 use crate::Event;
+use crate::json::{Limits, parse};
 
 fn defaults() -> Defaults<'static> {
     Defaults {
@@ -48,7 +48,9 @@ fn what_the_sender_says_stands() {
 
 #[test]
 fn what_was_admitted_is_read_again() {
-    let entry = admitted(r#"{"event.action":"user.login","user.roles":["a","b"],"source.ip":"2001:DB8:0:0::1"}"#, &defaults()).unwrap();
+    let entry =
+        admitted(r#"{"event.action":"user.login","user.roles":["a","b"],"source.ip":"2001:DB8:0:0::1"}"#, &defaults())
+            .unwrap();
     let event = Event::read(entry.as_bytes()).unwrap();
     assert_eq!(event.action(), "user.login");
     assert_eq!(event.timestamp(), defaults().now);
@@ -80,7 +82,11 @@ fn dotted_keys_become_objects() {
     check(r#"{"event":{"action":"a"},"event.reason":"x"}"#, "event.reason", Ok("x"));
     check(r#"{"event.reason":"x","event":{"action":"a"}}"#, "event.reason", Ok("x"));
     check(r#"{"event":{"action":"a"},"user":{"target.name":"x"}}"#, "user.target.name", Ok("x"));
-    check(r#"{"event.action":"a","user":{"target":{"id":"1"}},"user.target":{"name":"x"}}"#, "user.target.name", Ok("x"));
+    check(
+        r#"{"event.action":"a","user":{"target":{"id":"1"}},"user.target":{"name":"x"}}"#,
+        "user.target.name",
+        Ok("x"),
+    );
     check(r#"{"event.action":"a","x\u002ey":"x"}"#, "x.y", Ok("x"));
     check(r#"{"event.action":"a","list":[{"a.b":"x"}]}"#, "event.action", Ok("a"));
     check(
@@ -88,12 +94,31 @@ fn dotted_keys_become_objects() {
         "",
         Err("event.action is given twice, nested and with a dotted key"),
     );
-    check(r#"{"event.action":"a","user":"x","user.name":"y"}"#, "", Err("user is given twice, nested and with a dotted key"));
-    check(r#"{"event.action":"a","labels":{"app":"x","app.kubernetes":"y"}}"#, "", Err("labels.app is given twice, nested and with a dotted key"));
-    check(r#"{"event.action":"a","user..name":"y"}"#, "", Err(r#"the event has the key "user..name", in which a name is empty"#));
+    check(
+        r#"{"event.action":"a","user":"x","user.name":"y"}"#,
+        "",
+        Err("user is given twice, nested and with a dotted key"),
+    );
+    check(
+        r#"{"event.action":"a","labels":{"app":"x","app.kubernetes":"y"}}"#,
+        "",
+        Err("labels.app is given twice, nested and with a dotted key"),
+    );
+    check(
+        r#"{"event.action":"a","user..name":"y"}"#,
+        "",
+        Err(r#"the event has the key "user..name", in which a name is empty"#),
+    );
     check(r#"{"event.action":"a","labels":{"":1}}"#, "", Err(r#"labels has the key "", in which a name is empty"#));
     let deep = format!(r#"{{"event.action":"a","{}":1}}"#, ["a"; 33].join("."));
-    check(&deep, "", Err(&format!("{} is nested too deeply, 32 objects and arrays within each other are allowed", ["a"; 33].join("."))));
+    check(
+        &deep,
+        "",
+        Err(&format!(
+            "{} is nested too deeply, 32 objects and arrays within each other are allowed",
+            ["a"; 33].join(".")
+        )),
+    );
 }
 
 #[test]
@@ -124,7 +149,10 @@ fn every_fault_is_named_with_its_field() {
     check(&with(r#""source.port":"22""#), "source.port must be a number, is a string");
     check(&with(r#""labels":"x""#), "labels must be an object of names and values, is a string");
     check(&with(r#""changes":{}"#), "changes must be an array of objects with field, old and new, is an object");
-    check(&with(r#""changes":[{"field":"a"},"x"]"#), "changes[1] must be an object with field, old and new, is a string");
+    check(
+        &with(r#""changes":[{"field":"a"},"x"]"#),
+        "changes[1] must be an object with field, old and new, is a string",
+    );
     check(&with(r#""event.outcome":"ok""#), r#"event.outcome must be success, failure or unknown, is "ok""#);
     check(
         &with(r#""event.severity":101"#),
@@ -139,18 +167,27 @@ fn every_fault_is_named_with_its_field() {
         &with(r#""@timestamp":"2026-11-21T14:00:00""#),
         r#"@timestamp has no zone, add Z or an offset such as +02:00: "2026-11-21T14:00:00""#,
     );
-    check(&with(r#""@timestamp":"yesterday""#), r#"@timestamp must be a time such as 2026-11-21T14:00:00Z, is "yesterday""#);
+    check(
+        &with(r#""@timestamp":"yesterday""#),
+        r#"@timestamp must be a time such as 2026-11-21T14:00:00Z, is "yesterday""#,
+    );
     check(
         &with(r#""@timestamp":"2026-11-21T14:00:00.1234567891Z""#),
         r#"@timestamp is finer than a nanosecond: "2026-11-21T14:00:00.1234567891Z""#,
     );
-    check(&with(r#""@timestamp":"1970-01-01T00:00:07Z""#), "@timestamp is 1970-01-01T00:00:07Z: the clock of the sender is not set");
+    check(
+        &with(r#""@timestamp":"1970-01-01T00:00:07Z""#),
+        "@timestamp is 1970-01-01T00:00:07Z: the clock of the sender is not set",
+    );
     check(&with(r#""@timestamp":"1989-12-31T23:59:59Z""#), "@timestamp is before 1990: 1989-12-31T23:59:59Z");
     check(
         &with(r#""@timestamp":"2026-11-22T14:00:01Z""#),
         "@timestamp is more than 24 hours in the future: 2026-11-22T14:00:01Z, and now is 2026-11-21T14:00:00.25Z",
     );
-    check(&with(r#""certificate.not_after":"2026-13-01T00:00:00Z""#), r#"certificate.not_after must be a time such as 2026-11-21T14:00:00Z, is "2026-13-01T00:00:00Z""#);
+    check(
+        &with(r#""certificate.not_after":"2026-13-01T00:00:00Z""#),
+        r#"certificate.not_after must be a time such as 2026-11-21T14:00:00Z, is "2026-13-01T00:00:00Z""#,
+    );
     // All at once.
     check(
         r#"{"@timestamp":"1970-01-01T00:00:00Z","event":{"action":"A","outcome":"x"},"user":{"name":1}}"#,
@@ -184,7 +221,9 @@ fn an_event_has_its_limit() {
     let event = |bytes: usize| {
         let text = format!(r#"{{"event.action":"a","x":"{}"}}"#, "y".repeat(bytes));
         let limits = Limits { bytes_max: usize::MAX, ..Limits::default() };
-        admit(parse(text.as_bytes(), &limits).unwrap(), &defaults()).map(|entry| entry.len()).map_err(|invalid| invalid.to_string())
+        admit(parse(text.as_bytes(), &limits).unwrap(), &defaults())
+            .map(|entry| entry.len())
+            .map_err(|invalid| invalid.to_string())
     };
     let around = event(0).unwrap();
     assert_eq!(event(ENTRY_BYTES_MAX - around), Ok(ENTRY_BYTES_MAX));
@@ -212,7 +251,11 @@ fn times_are_written_in_one_form() {
 
 #[test]
 fn nulls_in_the_set_are_no_values() {
-    let entry = admitted(r#"{"event":{"action":"a","severity":null,"module":null},"user":null,"message":null,"@timestamp":null}"#, &defaults()).unwrap();
+    let entry = admitted(
+        r#"{"event":{"action":"a","severity":null,"module":null},"user":null,"message":null,"@timestamp":null}"#,
+        &defaults(),
+    )
+    .unwrap();
     assert!(!entry.contains("null"), "{entry}");
     assert!(entry.contains(r#""severity":10"#), "{entry}");
 }

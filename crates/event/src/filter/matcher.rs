@@ -1,6 +1,6 @@
 //! Whether a filter picks an event.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -42,11 +42,18 @@ enum Node {
     Or(Vec<Node>),
     Not(Box<Node>),
     /// Leaves of one name, all of one kind.
-    Leaves { name: String, test: Leaf },
+    Leaves {
+        name: String,
+        test: Leaf,
+    },
     /// Some leaf at or below a name.
     Exists(String),
     /// Leaves of all names that match, each compared as its field is.
-    Named { name: Glob, text: Leaf, other: Leaf },
+    Named {
+        name: Glob,
+        text: Leaf,
+        other: Leaf,
+    },
     Words(Words),
 }
 

@@ -48,9 +48,9 @@ pub use matcher::{Matcher, matches};
 pub use parse::{BYTES_MAX, DEPTH_MAX, FilterError, parse};
 pub use pattern::{Pattern, Piece};
 
-use crate::Severity;
 #[cfg(doc)]
 use crate::Event;
+use crate::Severity;
 
 /// A condition on events. See the [module](self) for what each part means.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -63,7 +63,10 @@ pub enum Filter {
     /// One of them; of none: no event.
     Or(Vec<Filter>),
     Not(Box<Filter>),
-    Field { field: FieldName, test: Test },
+    Field {
+        field: FieldName,
+        test: Test,
+    },
     /// A bare value, looked for in the whole event.
     Words(Test),
 }
@@ -229,7 +232,9 @@ impl Filter {
     /// empty list.
     pub fn required_actions(&self) -> Option<Vec<String>> {
         let mut actions = match self {
-            Self::Field { field, test: Test::Equals(value) | Test::Phrase(value) } if field.as_str() == "event.action" => {
+            Self::Field { field, test: Test::Equals(value) | Test::Phrase(value) }
+                if field.as_str() == "event.action" =>
+            {
                 vec![crate::words::fold(value).into_owned()]
             }
             Self::And(parts) => parts.iter().filter_map(Self::required_actions).min_by_key(Vec::len)?,

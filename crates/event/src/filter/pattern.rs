@@ -146,7 +146,10 @@ mod tests {
 
     #[test]
     fn pieces_are_joined() {
-        assert_eq!(Pattern::from_stars("a**b").pieces(), [Piece::Text("a".into()), Piece::Any, Piece::Text("b".into())]);
+        assert_eq!(
+            Pattern::from_stars("a**b").pieces(),
+            [Piece::Text("a".into()), Piece::Any, Piece::Text("b".into())]
+        );
         assert!(Pattern::from_stars("**").is_any());
         assert!(Pattern::from_stars("ab*").is_word());
         assert!(!Pattern::from_stars("a.b*").is_word());

@@ -151,7 +151,8 @@ fn unquoted(f: &mut Formatter<'_>, value: &str) -> fmt::Result {
 /// Writes a text without quotes: special characters, keywords and outer or doubled spaces escaped.
 fn escaped(f: &mut Formatter<'_>, value: &str) -> fmt::Result {
     for (at, c) in value.char_indices() {
-        let starts_word = value.get(..at).is_none_or(|before| before.chars().next_back().is_none_or(char::is_whitespace));
+        let starts_word =
+            value.get(..at).is_none_or(|before| before.chars().next_back().is_none_or(char::is_whitespace));
         let word = value.get(at..).unwrap_or_default().split(char::is_whitespace).next().unwrap_or_default();
         match c {
             c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,

@@ -36,19 +36,31 @@ fn filters_are_read() {
             Filter::And(vec![Filter::equals("b", "2"), Filter::Not(Box::new(Filter::equals("c", "3")))]),
         ]),
     );
-    check("(a: 1 or b: 2) or c: 3", Filter::Or(vec![Filter::equals("a", "1"), Filter::equals("b", "2"), Filter::equals("c", "3")]));
+    check(
+        "(a: 1 or b: 2) or c: 3",
+        Filter::Or(vec![Filter::equals("a", "1"), Filter::equals("b", "2"), Filter::equals("c", "3")]),
+    );
     check("user.name: (ada or bob)", Filter::Or(vec![name("ada"), name("bob")]));
-    check("not user.name: (ada and not bob)", Filter::Not(Box::new(Filter::And(vec![name("ada"), Filter::Not(Box::new(name("bob")))]))));
+    check(
+        "not user.name: (ada and not bob)",
+        Filter::Not(Box::new(Filter::And(vec![name("ada"), Filter::Not(Box::new(name("bob")))]))),
+    );
     check("failed login", Filter::Words(Test::Equals("failed login".into())));
     check("\"failed login\"", Filter::Words(Test::Phrase("failed login".into())));
     check("fail*", Filter::Words(Test::Wildcard(Pattern::from_stars("fail*"))));
-    check("android or nothing", Filter::Or(vec![Filter::Words(Test::Equals("android".into())), Filter::Words(Test::Equals("nothing".into()))]));
+    check(
+        "android or nothing",
+        Filter::Or(vec![Filter::Words(Test::Equals("android".into())), Filter::Words(Test::Equals("nothing".into()))]),
+    );
     check("message: failed login", Filter::field("message", Test::Equals("failed login".into())));
     check("message: \"failed login\"", Filter::field("message", Test::Phrase("failed login".into())));
     let severity = |op, severity| Filter::field("event.severity", Test::Compare(op, Scalar::Severity(severity)));
     check("event.severity >= high", severity(Op::Ge, Severity::High));
     check("event.severity: High", severity(Op::Eq, Severity::High));
-    check("event.severity: (high or critical)", Filter::Or(vec![severity(Op::Eq, Severity::High), severity(Op::Eq, Severity::Critical)]));
+    check(
+        "event.severity: (high or critical)",
+        Filter::Or(vec![severity(Op::Eq, Severity::High), severity(Op::Eq, Severity::Critical)]),
+    );
     check("event.severity>=73", Filter::field("event.severity", Test::Compare(Op::Ge, Scalar::Number(73.0))));
     check("labels.n < -1.5", Filter::field("labels.n", Test::Compare(Op::Lt, Scalar::Number(-1.5))));
     let net = |text: &str| Filter::field("source.ip", Test::Cidr(text.parse().unwrap()));
@@ -72,7 +84,8 @@ fn filters_are_read() {
 
 #[test]
 fn the_example_of_the_design_is_read() {
-    let text = r#"event.action: credential.* and not user.name: "svc-*" and source.ip: 10.0.0.0/8 and event.severity >= 73"#;
+    let text =
+        r#"event.action: credential.* and not user.name: "svc-*" and source.ip: 10.0.0.0/8 and event.severity >= 73"#;
     let Filter::And(parts) = parsed(text) else { panic!() };
     assert_eq!(parts.len(), 4);
 }
@@ -105,7 +118,12 @@ fn mistakes_are_told_with_their_place_and_mend() {
         "user.email begins a new condition, it needs and or or before it",
         Some("and user.email"),
     );
-    check("failed user.name: ada", "user.name", "user.name begins a new condition, it needs and or or before it", Some("and user.name"));
+    check(
+        "failed user.name: ada",
+        "user.name",
+        "user.name begins a new condition, it needs and or or before it",
+        Some("and user.name"),
+    );
     check("a: 1 (b: 2)", "(", "and or or is missing before this", Some("and ("));
     check("a: \"1\" b", "b", "and or or is missing before this", Some("and b"));
     check("a: x:y", "x:y", "a value with a colon, < or > in it needs quotes", Some("\"x:y\""));
@@ -114,7 +132,12 @@ fn mistakes_are_told_with_their_place_and_mend() {
     check("user.name != ada", "user.name != ada", "a field is compared with a colon", Some("not user.name: ada"));
     check("a && b", "&&", "&& is written and", Some("and"));
     check("!a", "!a", "! is written not", Some("not a"));
-    check("user.name > 5", "5", "user.name is no number and no time, it can't be compared with >", Some("user.name: 5"));
+    check(
+        "user.name > 5",
+        "5",
+        "user.name is no number and no time, it can't be compared with >",
+        Some("user.name: 5"),
+    );
     check("user.name:>5", ">", "> takes no colon before it", Some("user.name > value"));
     check("source.port: abc", "abc", "source.port is a number, and abc is none", None);
     check(
@@ -124,16 +147,46 @@ fn mistakes_are_told_with_their_place_and_mend() {
         Some("high"),
     );
     check("source.ip: 10.0.0", "10.0.0", "source.ip is an address, and 10.0.0 is no address, network or pattern", None);
-    check("source.ip: 10.0.0.0/33", "10.0.0.0/33", "source.ip is an address, and 10.0.0.0/33 is no address, network or pattern", None);
-    check("@timestamp > yesterday", "yesterday", "yesterday is no time; write 2026-11-21, 2026-11-21T14:00:00Z or now-7d", None);
-    check("@timestamp > 2026-11-21T14:00:00", "2026-11-21T14:00:00", "2026-11-21T14:00:00 has no zone", Some("2026-11-21T14:00:00Z"));
-    check("@timestamp > now-7x", "now-7x", "now-7x is no time; a relative one is now, now-7d, now-1h or now-1d/d", Some("now-7d"));
+    check(
+        "source.ip: 10.0.0.0/33",
+        "10.0.0.0/33",
+        "source.ip is an address, and 10.0.0.0/33 is no address, network or pattern",
+        None,
+    );
+    check(
+        "@timestamp > yesterday",
+        "yesterday",
+        "yesterday is no time; write 2026-11-21, 2026-11-21T14:00:00Z or now-7d",
+        None,
+    );
+    check(
+        "@timestamp > 2026-11-21T14:00:00",
+        "2026-11-21T14:00:00",
+        "2026-11-21T14:00:00 has no zone",
+        Some("2026-11-21T14:00:00Z"),
+    );
+    check(
+        "@timestamp > now-7x",
+        "now-7x",
+        "now-7x is no time; a relative one is now, now-7d, now-1h or now-1d/d",
+        Some("now-7d"),
+    );
     check("labels.x > abc", "abc", "only numbers and times can be compared, and abc is none", None);
     check("labels.x > 1*", "1*", "a wildcard can't be compared with < or >", None);
     check("message: \"--\"", "\"--\"", "message is searched by its words, and there is none in this", None);
     check("--", "--", "there is no word to look for in this", None);
-    check("changes: {field: x}", "{", "conditions on one element of a list can't be grouped with { }", Some("changes.field: value"));
-    check(r"a: C\W", r"\", "a backslash stands before a special character, for the backslash itself write it twice", Some(r"\\"));
+    check(
+        "changes: {field: x}",
+        "{",
+        "conditions on one element of a list can't be grouped with { }",
+        Some("changes.field: value"),
+    );
+    check(
+        r"a: C\W",
+        r"\",
+        "a backslash stands before a special character, for the backslash itself write it twice",
+        Some(r"\\"),
+    );
     check("user..name: x", "user..name", "\"user..name\" is no name of a field", None);
     check(": x", ":", "a condition is missing before :", None);
     check("a: b\0", "\0", "a NUL character", None);
@@ -143,7 +196,10 @@ fn mistakes_are_told_with_their_place_and_mend() {
     assert_eq!(parse(&deep).unwrap_err().message, "more than 50 parentheses and negations within each other");
     let deep = "not ".repeat(2_000);
     assert_eq!(parse(&deep).unwrap_err().message, "more than 50 parentheses and negations within each other");
-    assert_eq!(parse("a and b user.nme: x").unwrap_err().to_string(), "user.nme begins a new condition, it needs and or or before it at character 9, did you mean and user.nme?");
+    assert_eq!(
+        parse("a and b user.nme: x").unwrap_err().to_string(),
+        "user.nme begins a new condition, it needs and or or before it at character 9, did you mean and user.nme?"
+    );
 }
 
 #[test]
@@ -187,30 +243,119 @@ fn filters_pick() {
     let event = Event::of(value.as_object().unwrap().clone());
     let check = |text: &str, expected: bool| assert_eq!(matches(&parsed(text), &event), expected, "{text}");
     for text in [
-        "", "user.name: ada.m", "user.name: ADA*", "user.name: *.m", "user.roles: AUDITOR", "user.roles: d*",
-        "event.type: credential.*", "event.action: credential.password.viewed", "user.target.name: root",
-        "message: viewed", "message: root viewed", "message: \"the password of\"", "message: PASS*", "message: \"root, twice\"",
-        "message: *password of*", "message: *word", "message: ada.m", "message: *",
-        "password", "root CHG-42 dba", "\"password of root\"", "VIEW 4711", "\"view id\"", "vaul*", "10.1.*", "dba and auditor",
-        "chg-42", "οδος", "ΟΔΌΣ or οδοσ",
-        "source.ip: 10.0.0.0/8", "source.ip: 10.1.2.3", "source.ip: 10.1.*", "host.ip: 2001:db8::/32", "host.ip: 192.0.2.1", "client.ip: 172.16.0.0/12",
-        "event.severity: high", "event.severity >= high", "event.severity > medium", "event.severity < critical", "event.severity: 73", "event.severity >= 73",
-        "@timestamp: 2026-11-20", "@timestamp <= 2026-11-20", "@timestamp >= 2026-11-20", "@timestamp < 2026-11-21", "@timestamp > now-1m",
-        "@timestamp > 2026-11-20T23:59:59Z", "@timestamp: 2026-11-20T23:59:59.5Z", "@timestamp: now-1d/d", "@timestamp: 2026-11-19..2026-11-20",
-        "labels.count: 5", "labels.count: 5.0", "labels.count > 4", "labels.urgent: true", "labels.urgent: TRUE", "labels.ticket: chg-42",
-        "labels: *", "user: *", "user.target: *", "changes: *", "changes.field: owner", "changes.old: 1", "changes.new >= 2",
-        "labels.*: chg-42", "user.*: root", "*: auditor", "*.name: root", "mess*: viewed", "*: 5",
-        "not user.name: bob", "user.name: (bob or ada.m)", "user.roles: (auditor and dba)", "nothing.at.all: x or user.name: ada.m",
+        "",
+        "user.name: ada.m",
+        "user.name: ADA*",
+        "user.name: *.m",
+        "user.roles: AUDITOR",
+        "user.roles: d*",
+        "event.type: credential.*",
+        "event.action: credential.password.viewed",
+        "user.target.name: root",
+        "message: viewed",
+        "message: root viewed",
+        "message: \"the password of\"",
+        "message: PASS*",
+        "message: \"root, twice\"",
+        "message: *password of*",
+        "message: *word",
+        "message: ada.m",
+        "message: *",
+        "password",
+        "root CHG-42 dba",
+        "\"password of root\"",
+        "VIEW 4711",
+        "\"view id\"",
+        "vaul*",
+        "10.1.*",
+        "dba and auditor",
+        "chg-42",
+        "οδος",
+        "ΟΔΌΣ or οδοσ",
+        "source.ip: 10.0.0.0/8",
+        "source.ip: 10.1.2.3",
+        "source.ip: 10.1.*",
+        "host.ip: 2001:db8::/32",
+        "host.ip: 192.0.2.1",
+        "client.ip: 172.16.0.0/12",
+        "event.severity: high",
+        "event.severity >= high",
+        "event.severity > medium",
+        "event.severity < critical",
+        "event.severity: 73",
+        "event.severity >= 73",
+        "@timestamp: 2026-11-20",
+        "@timestamp <= 2026-11-20",
+        "@timestamp >= 2026-11-20",
+        "@timestamp < 2026-11-21",
+        "@timestamp > now-1m",
+        "@timestamp > 2026-11-20T23:59:59Z",
+        "@timestamp: 2026-11-20T23:59:59.5Z",
+        "@timestamp: now-1d/d",
+        "@timestamp: 2026-11-19..2026-11-20",
+        "labels.count: 5",
+        "labels.count: 5.0",
+        "labels.count > 4",
+        "labels.urgent: true",
+        "labels.urgent: TRUE",
+        "labels.ticket: chg-42",
+        "labels: *",
+        "user: *",
+        "user.target: *",
+        "changes: *",
+        "changes.field: owner",
+        "changes.old: 1",
+        "changes.new >= 2",
+        "labels.*: chg-42",
+        "user.*: root",
+        "*: auditor",
+        "*.name: root",
+        "mess*: viewed",
+        "*: 5",
+        "not user.name: bob",
+        "user.name: (bob or ada.m)",
+        "user.roles: (auditor and dba)",
+        "nothing.at.all: x or user.name: ada.m",
     ] {
         check(text, true);
     }
     for text in [
-        "user.name: ada", "user.name: \"*\\*\"", "user.roles: d", "user: ada.m", "message: view", "message: \"password root\"", "message: *passwor",
-        "message: \"of the\"", "viewe", "\"root ticket\"", "view*47*", "source.ip: 11.0.0.0/8", "source.ip: 1*.2.4", "host.ip: 10.0.0.0/8",
-        "event.severity: medium", "event.severity > high", "event.severity <= medium", "@timestamp > 2026-11-20", "@timestamp < 2026-11-20",
-        "@timestamp: 2026-11-21", "@timestamp > now", "@timestamp < now-7d", "labels.count: 50", "labels.count > 5", "labels.count: 5*",
-        "labels.nothing: *", "labels.list: *", "labels.none: *", "labels.urgent: false", "changes.field: x", "changes.old > 1", "changes: owner",
-        "User.name: ada.m", "user.*: nobody", "owner: *", "event.ingested > now",
+        "user.name: ada",
+        "user.name: \"*\\*\"",
+        "user.roles: d",
+        "user: ada.m",
+        "message: view",
+        "message: \"password root\"",
+        "message: *passwor",
+        "message: \"of the\"",
+        "viewe",
+        "\"root ticket\"",
+        "view*47*",
+        "source.ip: 11.0.0.0/8",
+        "source.ip: 1*.2.4",
+        "host.ip: 10.0.0.0/8",
+        "event.severity: medium",
+        "event.severity > high",
+        "event.severity <= medium",
+        "@timestamp > 2026-11-20",
+        "@timestamp < 2026-11-20",
+        "@timestamp: 2026-11-21",
+        "@timestamp > now",
+        "@timestamp < now-7d",
+        "labels.count: 50",
+        "labels.count > 5",
+        "labels.count: 5*",
+        "labels.nothing: *",
+        "labels.list: *",
+        "labels.none: *",
+        "labels.urgent: false",
+        "changes.field: x",
+        "changes.old > 1",
+        "changes: owner",
+        "User.name: ada.m",
+        "user.*: nobody",
+        "owner: *",
+        "event.ingested > now",
     ] {
         check(text, false);
     }
@@ -220,7 +365,11 @@ fn filters_pick() {
 fn rules_are_found_by_action() {
     let check = |text: &str, expected: Option<&[&str]>| {
         let found = parsed(text).required_actions();
-        assert_eq!(found.as_deref(), expected.map(|actions| actions.iter().map(|action| (*action).to_owned()).collect::<Vec<_>>()).as_deref(), "{text}");
+        assert_eq!(
+            found.as_deref(),
+            expected.map(|actions| actions.iter().map(|action| (*action).to_owned()).collect::<Vec<_>>()).as_deref(),
+            "{text}"
+        );
     };
     check("event.action: A.b", Some(&["a.b"]));
     check("event.type: (b or a or b) and user.name: x", Some(&["a", "b"]));
@@ -243,7 +392,8 @@ fn filters_are_joined_and_fixed() {
     assert_eq!(fixed("@timestamp: now/w"), "@timestamp: 2026-11-16T00:00:00Z..2026-11-22T23:59:59.999999999Z");
     assert_eq!(fixed("@timestamp: now-1h/h"), "@timestamp: 2026-11-21T13:00:00Z..2026-11-21T13:59:59.999999999Z");
     assert_eq!(fixed("@timestamp > now-2000000y"), "@timestamp > -009999-01-02T01:59:59Z");
-    let names: Vec<_> = parsed("b: 1 and (a: 2 or b: 3)").fields().into_iter().map(FieldName::as_str).map(str::to_owned).collect();
+    let names: Vec<_> =
+        parsed("b: 1 and (a: 2 or b: 3)").fields().into_iter().map(FieldName::as_str).map(str::to_owned).collect();
     assert_eq!(names, ["a", "b"]);
 }
 
@@ -254,5 +404,7 @@ fn filters_travel_as_text() {
     assert_eq!(json, r#""user.name: ada and event.severity >= high""#);
     assert_eq!(serde_json::from_str::<Filter>(&json).unwrap(), filter);
     assert_eq!(serde_json::to_string(&Filter::All).unwrap(), r#""""#);
-    assert!(serde_json::from_str::<Filter>(r#""user.nme: x""#).unwrap_err().to_string().contains("did you mean user.name?"));
+    assert!(
+        serde_json::from_str::<Filter>(r#""user.nme: x""#).unwrap_err().to_string().contains("did you mean user.name?")
+    );
 }

@@ -1,6 +1,6 @@
 //! What a written value means for the field it stands behind.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -93,7 +93,8 @@ fn number(field: &FieldName, literal: &Literal<'_>) -> Result<Scalar, Wrong> {
     if !severity {
         return Err(wrong(format!("{field} is a number, and {} is none", literal.raw)));
     }
-    let message = format!("{} is no severity: a number from 0 to 100, or info, low, medium, high, critical", literal.raw);
+    let message =
+        format!("{} is no severity: a number from 0 to 100, or info, low, medium, high, critical", literal.raw);
     let near = |severity: &Severity| strsim::osa_distance(severity.name(), &text.to_lowercase()) <= 2;
     match Severity::ALL.iter().find(|severity| near(severity)) {
         Some(meant) => Err(wrong(message).suggest(meant.name())),
@@ -138,7 +139,8 @@ fn date(literal: &Literal<'_>) -> Result<When, Wrong> {
     }
     if let Some(rest) = text.strip_prefix("now") {
         return relative(rest).ok_or_else(|| {
-            wrong(format!("{} is no time; a relative one is now, now-7d, now-1h or now-1d/d", literal.raw)).suggest("now-7d")
+            wrong(format!("{} is no time; a relative one is now, now-7d, now-1h or now-1d/d", literal.raw))
+                .suggest("now-7d")
         });
     }
     if let Some(when) = fixed(&text) {

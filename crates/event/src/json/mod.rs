@@ -1,12 +1,11 @@
 //! JSON in and out: a reader that refuses what a trail must not keep, and the canonical form of
 //! RFC 8785.
 
-mod elements;
 mod number;
+mod plain;
 mod read;
 mod write;
 
-pub use elements::{Elements, elements};
 pub use read::parse;
 pub use write::write_canonical;
 

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use super::plain::plain;
 use super::{JsonError, Limits, Problem, number};
 use crate::{Object, Value};
 
@@ -14,8 +15,7 @@ pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Value<'a>, JsonError
         return Err(JsonError::new(problem, limits.bytes_max));
     }
     let text = std::str::from_utf8(text).map_err(|error| JsonError::new(Problem::NotUtf8, error.valid_up_to()))?;
-    let mut reader =
-        Reader { text, bytes: text.as_bytes(), at: 0, depth: 0, fields: 0, limits: *limits };
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, depth: 0, fields: 0, limits: *limits };
     reader.skip_space();
     let value = reader.value()?;
     reader.skip_space();
@@ -196,16 +196,16 @@ impl<'a> Reader<'a> {
     fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.at += 1;
         let start = self.at;
-        self.skip_plain();
+        self.at += plain(self.bytes.get(self.at..).unwrap_or_default());
         if self.peek() == Some(b'"') {
             let text = self.text.get(start..self.at).unwrap_or_default();
             self.at += 1;
             return Ok(Cow::Borrowed(text));
         }
         let mut owned = String::new();
-        let mut plain = start;
+        let mut from = start;
         loop {
-            owned.push_str(self.text.get(plain..self.at).unwrap_or_default());
+            owned.push_str(self.text.get(from..self.at).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -216,31 +216,8 @@ impl<'a> Reader<'a> {
                 Some(_) => return Err(self.error(Problem::ControlCharacter)),
                 None => return Err(self.unexpected("the end of a string")),
             }
-            plain = self.at;
-            self.skip_plain();
-        }
-    }
-
-    /// Steps to the next quote, backslash or control character, eight bytes at a time.
-    fn skip_plain(&mut self) {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGHS: u64 = 0x8080_8080_8080_8080;
-        while let Some(eight) = self.bytes.get(self.at..self.at + 8) {
-            let mut word = [0; 8];
-            word.copy_from_slice(eight);
-            let word = u64::from_le_bytes(word);
-            // The lowest marked byte is always right; bytes above it may be marked for nothing.
-            let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
-            let control = word.wrapping_sub(0x20 * ONES) & !word & HIGHS;
-            let marked = control | zero(word ^ (u64::from(b'"') * ONES)) | zero(word ^ (u64::from(b'\\') * ONES));
-            if marked != 0 {
-                self.at += marked.trailing_zeros() as usize / 8;
-                return;
-            }
-            self.at += 8;
-        }
-        while self.peek().is_some_and(|b| b >= 0x20 && b != b'"' && b != b'\\') {
-            self.at += 1;
+            from = self.at;
+            self.at += plain(self.bytes.get(self.at..).unwrap_or_default());
         }
     }
 

@@ -1,5 +1,6 @@
 //! The canonical writer of RFC 8785.
 
+use super::plain::plain;
 use crate::{Object, Value};
 
 /// Appends the canonical form of `value`: no spaces, members sorted, numbers as ECMAScript prints
@@ -46,44 +47,29 @@ fn write_number(number: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// What a byte of a string becomes: 0 stays as it is, `u` a `\u00xx`, else the letter after the
-/// backslash.
-const ESCAPES: [u8; 256] = {
-    let mut escapes = [0; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        escapes[control] = b'u';
-        control += 1;
-    }
-    escapes[0x08] = b'b';
-    escapes[0x09] = b't';
-    escapes[0x0A] = b'n';
-    escapes[0x0C] = b'f';
-    escapes[0x0D] = b'r';
-    escapes[b'"' as usize] = b'"';
-    escapes[b'\\' as usize] = b'\\';
-    escapes
-};
-
 fn write_string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|b| ESCAPES[usize::from(*b)] != 0) {
-        let (plain, tail) = rest.split_at(at);
-        out.extend_from_slice(plain);
-        let Some((byte, tail)) = tail.split_first() else { break };
+    loop {
+        let (before, after) = rest.split_at(plain(rest));
+        out.extend_from_slice(before);
+        let Some((byte, after)) = after.split_first() else { break };
         out.push(b'\\');
-        match ESCAPES[usize::from(*byte)] {
-            b'u' => {
+        match byte {
+            0x08 => out.push(b'b'),
+            b'\t' => out.push(b't'),
+            b'\n' => out.push(b'n'),
+            0x0C => out.push(b'f'),
+            b'\r' => out.push(b'r'),
+            b'"' | b'\\' => out.push(*byte),
+            byte => {
                 out.extend_from_slice(b"u00");
                 out.push(HEX[usize::from(byte >> 4)]);
                 out.push(HEX[usize::from(byte & 15)]);
             }
-            letter => out.push(letter),
         }
-        rest = tail;
+        rest = after;
     }
-    out.extend_from_slice(rest);
     out.push(b'"');
 }
