@@ -162,14 +162,13 @@ mod tests {
         off.enabled = false;
         let rules = RuleSet::new([off, on, Rule::new("nobody", "nobody", event::Filter::All)]);
         let event = Event::of(Object::new());
-        let verdicts = |effects: Vec<Effect>| effects.into_iter().map(|effect| (effect.rule.0, effect.verdict)).collect::<Vec<_>>();
+        let verdicts = |effects: Vec<Effect>| {
+            effects.into_iter().map(|effect| (effect.rule.0, effect.verdict)).collect::<Vec<_>>()
+        };
         let nobody = ("nobody".to_owned(), Verdict::Held { why: Why::NoRecipients });
         let sent = ("on".to_owned(), Verdict::Send { held_before: 0 });
         let memory = Memory::default();
-        assert_eq!(
-            verdicts(decide(&rules, &memory, 0, &event, Timestamp::UNIX_EPOCH)),
-            [sent.clone(), nobody.clone()]
-        );
+        assert_eq!(verdicts(decide(&rules, &memory, 0, &event, Timestamp::UNIX_EPOCH)), [sent.clone(), nobody.clone()]);
         assert_eq!(
             verdicts(explain(&rules, &memory, 0, &event, Timestamp::UNIX_EPOCH)),
             [("off".to_owned(), Verdict::Held { why: Why::Disabled }), sent, nobody]
@@ -181,7 +180,10 @@ mod tests {
         let json = |verdict: &Verdict| serde_json::to_string(verdict).unwrap();
         let held = Verdict::Held { why: Why::SentLately { position: 4, next: Timestamp::UNIX_EPOCH } };
         assert_eq!(json(&Verdict::Send { held_before: 2 }), r#"{"verdict":"send","held_before":2}"#);
-        assert_eq!(json(&held), r#"{"verdict":"held","why":{"kind":"sent_lately","position":4,"next":"1970-01-01T00:00:00Z"}}"#);
+        assert_eq!(
+            json(&held),
+            r#"{"verdict":"held","why":{"kind":"sent_lately","position":4,"next":"1970-01-01T00:00:00Z"}}"#
+        );
         assert_eq!(serde_json::from_str::<Verdict>(&json(&held)).unwrap(), held);
     }
 }

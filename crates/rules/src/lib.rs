@@ -1,6 +1,8 @@
 //! What to do about an event: whom to tell, and what to hold back. No IO and no clock: a decision
 //! depends on its arguments alone, so that the past can be replayed and a preview is the live code.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
+
 mod decide;
 mod memory;
 pub mod message;

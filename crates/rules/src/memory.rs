@@ -176,7 +176,8 @@ impl Memory {
     /// Forgets what can't change a decision any more: slots of rules that are gone, slots whose
     /// interval is over and that hold nothing back, counts that waited longer than [`HELD_KEPT`];
     /// and, while there are more than [`SLOTS_MAX`], those that were used longest ago. Returns what
-    /// to delete from the rows. Call it every few minutes.
+    /// to delete from the rows. Call it every few minutes, `now` being on the clock that
+    /// [`decide`](crate::decide) is given.
     pub fn evict(&mut self, rules: &RuleSet, now: Timestamp) -> Vec<Evicted> {
         self.evict_to(rules, now, SLOTS_MAX)
     }
@@ -286,7 +287,10 @@ mod tests {
         // A count that waits for its message outlives the interval.
         assert_eq!(memory.evict(&rules, now + SignedDuration::from_hours(48)).len(), 1);
         assert_eq!(memory.iter().collect::<Vec<_>>(), [row(1, 5)]);
-        assert_eq!(memory.evict(&rules, now + HELD_KEPT + SignedDuration::from_hours(1)).first().map(|slot| slot.held), Some(5));
+        assert_eq!(
+            memory.evict(&rules, now + HELD_KEPT + SignedDuration::from_hours(1)).first().map(|slot| slot.held),
+            Some(5)
+        );
         assert!(memory.is_empty());
         memory.apply(&row(1, 0));
         assert_eq!(memory.evict(&RuleSet::default(), now).len(), 1);

@@ -32,13 +32,7 @@ pub struct Message {
 }
 
 /// Words a message of `rule_name` about `event`.
-pub fn compose(
-    catalogue: &Catalogue,
-    rule_name: &str,
-    position: u64,
-    event: &Event<'_>,
-    held_before: u64,
-) -> Message {
+pub fn compose(catalogue: &Catalogue, rule_name: &str, position: u64, event: &Event<'_>, held_before: u64) -> Message {
     Message {
         subject: subject(catalogue, event, held_before),
         text: text(catalogue, event, held_before),
@@ -63,7 +57,8 @@ pub fn subject(catalogue: &Catalogue, event: &Event<'_>, held_before: u64) -> St
     let mut subject = format!("{title}{}", held_back(held_before));
     let who = first(event, &["user.name", "user.email", "user.full_name", "user.id"]);
     let whom = first(event, &["user.target.name"]);
-    let what = first(event, &["credential.username", "entity.name", "certificate.subject", "operation.name", "product.name"]);
+    let what =
+        first(event, &["credential.username", "entity.name", "certificate.subject", "operation.name", "product.name"]);
     let place = first(event, &["host.name", "host.ip", "source.ip"]);
     let mut separator = ": ";
     for part in [who, whom, what, place].into_iter().flatten() {
@@ -115,7 +110,10 @@ pub fn facts(catalogue: &Catalogue, event: &Event<'_>, rule_name: &str) -> Vec<(
     let mut facts = vec![
         ("Time".to_owned(), when(event.timestamp())),
         ("Severity".to_owned(), format!("{severity} ({})", event.severity())),
-        ("Action".to_owned(), one_line(&format!("{} ({})", catalogue.title(event.action()), event.action()), FACT_CHARS_MAX)),
+        (
+            "Action".to_owned(),
+            one_line(&format!("{} ({})", catalogue.title(event.action()), event.action()), FACT_CHARS_MAX),
+        ),
         ("Outcome".to_owned(), one_line(event.outcome(), FACT_CHARS_MAX)),
     ];
     for (label, fields) in LINES {
@@ -136,7 +134,10 @@ fn changes(event: &Event<'_>) -> Vec<(String, String)> {
     let line = |change: &Value<'_>| {
         let change = change.as_object()?;
         let part = |key| change.get(key).map_or_else(|| "—".to_owned(), plain);
-        Some(("Change".to_owned(), one_line(&format!("{}: {} → {}", part("field"), part("old"), part("new")), FACT_CHARS_MAX)))
+        Some((
+            "Change".to_owned(),
+            one_line(&format!("{}: {} → {}", part("field"), part("old"), part("new")), FACT_CHARS_MAX),
+        ))
     };
     changes.iter().filter_map(line).take(CHANGES_MAX).collect()
 }
@@ -256,7 +257,10 @@ mod tests {
     #[test]
     fn a_value_cannot_add_a_line_or_look_like_another() {
         let name = "ada\r\nBcc: all@example.com\u{202e}moc\u{200b}\u{7}\u{2028}x";
-        let message = message(serde_json::json!({"event": {"action": "authentication.failed"}, "user": {"name": name}, "message": name}), 0);
+        let message = message(
+            serde_json::json!({"event": {"action": "authentication.failed"}, "user": {"name": name}, "message": name}),
+            0,
+        );
         assert_eq!(message.subject, "Login failed: ada Bcc: all@example.commoc x");
         for text in [&message.subject, &message.text].into_iter().chain(message.facts.iter().map(|(_, value)| value)) {
             assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{text:?}");
@@ -270,7 +274,10 @@ mod tests {
         assert_eq!(one_line("ab", 2), "ab");
         assert_eq!(one_line("a b c", 3), "a b…");
         assert_eq!(one_line("", 3), "");
-        let long = message(serde_json::json!({"event": {"action": "authentication.failed"}, "user": {"name": "x".repeat(1_000)}}), 0);
+        let long = message(
+            serde_json::json!({"event": {"action": "authentication.failed"}, "user": {"name": "x".repeat(1_000)}}),
+            0,
+        );
         assert_eq!(long.subject.chars().count(), SUBJECT_CHARS_MAX + 1);
     }
 }

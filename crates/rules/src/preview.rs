@@ -130,18 +130,20 @@ impl<'a> Previewer<'a> {
             Bucket { from, sent, held }
         };
         let (sent, held) = self.totals;
-        Preview { matched: sent + held, sent, held, timeline: self.timeline.into_iter().map(bucket).collect(), first: self.first }
+        Preview {
+            matched: sent + held,
+            sent,
+            held,
+            timeline: self.timeline.into_iter().map(bucket).collect(),
+            first: self.first,
+        }
     }
 }
 
 const EVICT_EVERY: u32 = 10_000;
 
 /// What `rule` would have done about past events, by day, with its first ten messages.
-pub fn preview<'e>(
-    rule: Rule,
-    catalogue: &Catalogue,
-    events: impl IntoIterator<Item = (u64, Event<'e>)>,
-) -> Preview {
+pub fn preview<'e>(rule: Rule, catalogue: &Catalogue, events: impl IntoIterator<Item = (u64, Event<'e>)>) -> Preview {
     let mut previewer = Previewer::new(rule, catalogue, SignedDuration::from_hours(24), 10);
     for (position, event) in events {
         previewer.take(position, &event);
