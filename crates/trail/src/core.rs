@@ -152,7 +152,8 @@ impl Core {
         let size = self.checkpoint.read().size;
         let out_of_range = || TrailError::OutOfRange { asked: index, size };
         let start = index.checked_mul(TILE_WIDTH).ok_or_else(out_of_range)?;
-        let fits = (1..=TILE_WIDTH).contains(&u64::from(width)) && start + u64::from(width) <= tree::width(size, level);
+        let end = start.checked_add(u64::from(width)).ok_or_else(out_of_range)?;
+        let fits = (1..=TILE_WIDTH).contains(&u64::from(width)) && end <= tree::width(size, level);
         if fits { Ok(start) } else { Err(out_of_range()) }
     }
 

@@ -23,7 +23,9 @@ pub fn sort(names: &[String]) -> Found {
             _ => {}
         }
     }
-    found.packs.sort_unstable();
-    found.wals.sort_unstable();
+    for firsts in [&mut found.packs, &mut found.wals] {
+        firsts.sort_unstable();
+        firsts.dedup();
+    }
     found
 }

@@ -127,8 +127,8 @@ fn read_index(bytes: &[u8], trailer: &Trailer) -> Option<Vec<FrameRef>> {
     for frame in frames.iter_mut().rev() {
         frame.end = end;
         entries = entries.checked_sub(frame.entries)?;
-        let fits = frame.before == entries && frame.entries > 0 && frame.offset + HEAD_BYTES as u64 <= end;
-        if !fits {
+        let head_end = frame.offset.checked_add(HEAD_BYTES as u64)?;
+        if frame.before != entries || frame.entries == 0 || head_end > end {
             return None;
         }
         end = frame.offset;

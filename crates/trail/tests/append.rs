@@ -216,6 +216,15 @@ fn readers_are_right_while_it_is_written_and_packed() {
     let (trail, _) = Trail::open(dir.path(), key(), options).unwrap();
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut checks = 0;
+            while !ended.load(Ordering::Relaxed) || checks == 0 {
+                let before = trail.checkpoint();
+                let verified = verify::folder(dir.path(), trail.public_key(), &mut |_| (), Some(&before)).unwrap();
+                assert!(verified.size >= before.size);
+                checks += 1;
+            }
+        });
         for reader in 0..3_u64 {
             let (trail, ended) = (&trail, &ended);
             scope.spawn(move || {

@@ -186,4 +186,39 @@ mod tests {
         }
         assert!(check(&bytes, 999).is_err());
     }
+
+    proptest::proptest! {
+        /// Whoever makes numbers up and the checksums fit gets an answer, and no panic.
+        #[test]
+        fn made_up_numbers_are_refused(
+            at in 0_usize..400,
+            number in proptest::prelude::any::<u64>(),
+            shift in 0_u32..64,
+            plain in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400),
+        ) {
+            let _ = check(&plain, 7);
+            let mut bytes = sample(1_000, 300);
+            let end = bytes.len();
+            let index_at = u64_at(&bytes, end - TRAILER_BYTES).unwrap() as usize;
+            let offset = if at < 100 { index_at + at % (end - index_at - 8) } else { end - TRAILER_BYTES + at % 48 };
+            bytes[offset..offset + 8].copy_from_slice(&(number >> shift).to_be_bytes());
+            let frames = u32_at(&bytes, end - 48).unwrap() as usize;
+            if let Some(index) = bytes.get(index_at..index_at.saturating_add(16 * frames)) {
+                let crc = crc32c::crc32c(index);
+                bytes[end - 32..end - 28].copy_from_slice(&crc.to_be_bytes());
+            }
+            let crc = crc32c::crc32c(&bytes[end - TRAILER_BYTES..end - 12]);
+            bytes[end - 12..end - 8].copy_from_slice(&crc.to_be_bytes());
+            let _ = check(&bytes, 1_000);
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(name(1_000));
+            std::fs::write(&path, &bytes).unwrap();
+            if let Ok(pack) = Pack::open(&disk::RealDisk, &path, 1_000) {
+                let _ = pack.tags();
+                for position in (1_000..1_000 + pack.count().min(400)).step_by(50) {
+                    let _ = pack.frame(pack.frame_of(position));
+                }
+            }
+        }
+    }
 }

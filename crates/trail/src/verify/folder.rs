@@ -103,10 +103,15 @@ struct Unit {
 /// The files that make up the log, in order. A WAL file whose pack is there already is passed over.
 fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<Unit>, Fault> {
     let folder = dir.join("log");
-    let names = disk.list(&folder).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => Fault::wrong(0, format!("{} is missing", folder.display())),
-        _ => Fault::unreadable(0, format!("{}: {e}", folder.display())),
-    })?;
+    let mut names = Vec::new();
+    // Twice: a pack that a running server names while the first list is made, and whose WAL is gone
+    // before the list comes to it, is in the second.
+    for _ in 0..2 {
+        names.extend(disk.list(&folder).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => Fault::wrong(0, format!("{} is missing", folder.display())),
+            _ => Fault::unreadable(0, format!("{}: {e}", folder.display())),
+        })?);
+    }
     let found = files::sort(&names);
     let mut units: Vec<Unit> = found.packs.iter().map(|&first| Unit { first, packed: true }).collect();
     let last_pack = found.packs.last().copied();

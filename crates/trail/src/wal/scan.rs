@@ -1,6 +1,6 @@
 //! Reading a WAL file as it lies on disk: frames, where they end, and which entry is wrong.
 
-use super::{HEADER_BYTES, MAGIC, VERSION};
+use super::{HEADER_BYTES, MAGIC, VERSION, header};
 use crate::frame::{self, HEAD_BYTES, Head};
 use crate::hash::Hash;
 
@@ -75,15 +75,15 @@ pub fn scan(bytes: &[u8], first: u64) -> (Vec<Found>, Ending) {
 
 fn header_fault(bytes: &[u8], first: u64) -> Option<Ending> {
     let torn = Some(Ending::Torn { bytes: bytes.len() as u64 });
-    let Some(header) = bytes.get(..HEADER_BYTES) else { return torn };
-    if frame::u32_at(header, 28) != Some(crc32c::crc32c(&header[..28])) {
+    let Some(found) = bytes.get(..HEADER_BYTES) else { return torn };
+    if frame::u32_at(found, 28) != Some(crc32c::crc32c(&found[..28])) {
         return torn;
     }
-    let version = frame::u32_at(header, 8).unwrap_or(0);
-    if &header[..8] == MAGIC && version != VERSION {
+    let version = frame::u32_at(found, 8).unwrap_or(0);
+    if &found[..8] == MAGIC && version != VERSION {
         return Some(Ending::Unknown { version });
     }
-    if header == &super::header(first)[..] { None } else { torn }
+    if found == &header(first)[..] { None } else { torn }
 }
 
 fn whole_frame(bytes: &[u8], offset: usize, first: u64) -> Option<Head> {
@@ -152,4 +152,69 @@ pub fn check(bytes: &[u8], first: u64) -> Result<Checked, u64> {
         other => other,
     };
     Ok(Checked { leaves, ending, torn_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Builder;
+
+    fn sample() -> Vec<u8> {
+        let mut bytes = header(100).to_vec();
+        let mut first = 100;
+        for count in [3_u64, 1, 7] {
+            let mut frame = Builder::new(first, 0);
+            let entries: Vec<Vec<u8>> = (first..first + count).map(|i| i.to_string().into_bytes()).collect();
+            entries.iter().for_each(|e| frame.push(e));
+            let leaves: Vec<Hash> = entries.iter().map(|e| Hash::leaf(e)).collect();
+            bytes.extend(frame.finish(&leaves, &[]).0);
+            first += count;
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_cut_is_a_tear_and_a_gap_is_damage() {
+        let bytes = sample();
+        assert_eq!((check(&bytes, 100).ok().unwrap().leaves.len(), scan(&bytes, 100).1), (11, Ending::Clean));
+        for len in 0..bytes.len() {
+            let (frames, ending) = scan(&bytes[..len], 100);
+            let whole = frames.last().map_or(HEADER_BYTES, |f| f.offset + f.head.frame_bytes() as usize);
+            let clean = len >= HEADER_BYTES && bytes[whole..len].iter().all(|b| *b == 0);
+            assert_eq!(ending == Ending::Clean, clean, "cut at {len}: {ending:?}");
+            assert!(!matches!(ending, Ending::Damaged { .. }), "cut at {len}");
+            let mut zeros = bytes[..len].to_vec();
+            zeros.resize(bytes.len() + 100, 0);
+            assert!(!matches!(scan(&zeros, 100).1, Ending::Damaged { .. }), "zeros from {len}");
+        }
+        let second = scan(&bytes, 100).0[1].offset;
+        for offset in 0..second {
+            let mut wrong = bytes.clone();
+            wrong[offset] ^= 8;
+            assert!(matches!(scan(&wrong, 100).1, Ending::Damaged { position: 100, .. }), "byte {offset}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn made_up_frames_are_no_frames(
+            at in 32_usize..200,
+            number in proptest::prelude::any::<u32>(),
+            shift in 0_u32..32,
+            plain in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+        ) {
+            let _ = check(&plain, 100);
+            let mut bytes = sample();
+            let at = at.min(bytes.len() - 4);
+            bytes[at..at + 4].copy_from_slice(&(number >> shift).to_be_bytes());
+            // The checksum of the first frame is made to fit, if it still is a frame.
+            if let Some(head) = Head::read(&bytes[32..])
+                && let Some(frame) = bytes.get(32..32 + head.frame_bytes() as usize)
+            {
+                let crc = crc32c::crc32c(&frame[8..]);
+                bytes[36..40].copy_from_slice(&crc.to_be_bytes());
+            }
+            let _ = check(&bytes, 100);
+        }
+    }
 }
