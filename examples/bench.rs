@@ -118,7 +118,8 @@ impl Generator {
             .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
             .to_string();
         let count = u32::try_from(self.actions.len()).unwrap_or(1);
-        let action = self.actions[self.skewed(count) as usize].clone();
+        let action = self.skewed(count) as usize;
+        let action = self.actions[action].clone();
         let user = self.skewed(USERS) as usize;
         let (first, last) = (FIRST_NAMES[user % FIRST_NAMES.len()], LAST_NAMES[user / 7 % LAST_NAMES.len()]);
         let name = format!("{first}.{last}{user}");
@@ -289,7 +290,7 @@ async fn ingest(process: u32, events: u64) -> Result<Value> {
             index += 1;
         }
         bytes += body.len();
-        batches.push(bytes_of(body));
+        batches.push(bytes::Bytes::from(body));
     }
     let (client, url, token) = client()?;
     let before = cpu_seconds(process)?;
@@ -357,10 +358,6 @@ async fn ingest(process: u32, events: u64) -> Result<Value> {
         "cpu_s_per_million_until_acknowledged": cpu_acknowledged / millions, "cpu_s_per_million_all": cpu / millions,
         "peak_memory_mb": peak_memory_mb(process)?,
     }))
-}
-
-fn bytes_of(body: Vec<u8>) -> reqwest::Body {
-    reqwest::Body::from(body)
 }
 
 /// The times of `tries` runs of a request, in milliseconds: median, and the largest but one in twenty.

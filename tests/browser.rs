@@ -13,10 +13,11 @@ fn a_person_signs_in_searches_proves_makes_a_rule_and_downloads_a_report() {
     let events: Vec<_> = (0..300)
         .map(|n| {
             let at = now - jiff::SignedDuration::from_mins(n * 7);
+            let name = ["ada.moreau", "bola.okafor", "елена"][n as usize % 3];
             let action = ["user.login", "credential.password.viewed", "authentication.failed", "secret.viewed"][n as usize % 4];
             json!({
                 "@timestamp": at.to_string(), "event": { "action": action, "outcome": if action.ends_with("failed") { "failure" } else { "success" }, "module": "portal" },
-                "user": { "name": ["ada.moreau", "bola.okafor", "елена"][n as usize % 3] }, "source": { "ip": format!("10.2.3.{}", n % 200) },
+                "user": { "name": name }, "source": { "ip": format!("10.2.3.{}", n % 200) },
                 "host": { "name": format!("db-{}", n % 9) }, "credential": { "type": "local", "username": "root" }, "session": { "id": format!("s{}", n / 10) },
             })
         })

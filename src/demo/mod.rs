@@ -58,7 +58,8 @@ struct Remembered {
 pub async fn run(arguments: Arguments) -> Result<Answer> {
     let flags = server::config::Flags { data: Some(arguments.data.clone()), listen: Some(arguments.listen), ..Default::default() };
     let config = server::Config::load(None, |name| std::env::var(name).ok(), &flags)?;
-    logging::begin(&config.log)?;
+    // The story is told by the progress bar; what goes wrong is still said.
+    logging::begin(&server::config::Log { level: "warn".to_owned(), ..config.log.clone() })?;
     let mails = arguments.data.join("mail");
     let mut remembered = remembered(&arguments.data, &config).await?;
     let mail_port = mailbox::open(&mails).await.context("the demo's mailbox does not open")?;
@@ -134,7 +135,7 @@ fn remember(data: &Path, remembered: &Remembered) -> Result<()> {
 
 fn made_up_password() -> String {
     const WORDS: &[&str] = &["amber", "bronze", "cedar", "delta", "ember", "fjord", "garnet", "harbor", "indigo", "juniper", "kestrel", "linden", "maple", "nectar", "onyx", "poplar"];
-    let mut word = || WORDS[fastrand::usize(..WORDS.len())];
+    let word = || WORDS[fastrand::usize(..WORDS.len())];
     let (one, two, three, four) = (word(), word(), word(), word());
     format!("{one}-{two}-{three}-{four}-{}", fastrand::u32(1_000..10_000))
 }

@@ -2,12 +2,12 @@
 """A mail server (aiosmtpd) for tests.
 
     smtp_receiver.py [--security none|starttls|tls] [--auth USER:PASSWORD] [--ca-out FILE] [--refuse ADDRESS]
-                     [--greylist N] [--die-after-data N] [--hang] [--port N]
+                     [--greylist N] [--die-after-data N] [--hang] [--endless] [--port N]
 
 Each mail is a line: {at, from, to, subject, message_id, headers, text, html, attachments, tls, user}. With TLS its
 certificate is signed by an authority made for this run, written to `--ca-out`. `--refuse` answers 550 to that recipient,
 `--greylist N` answers 451 to the first N mails, `--die-after-data N` takes the first N mails and closes the connection
-before it answers, `--hang` takes connections and says nothing.
+before it answers, `--hang` takes connections and says nothing, `--endless` greets with a line that has no end.
 """
 
 import argparse
@@ -20,6 +20,23 @@ import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
 
 import lines
+
+
+class Endless(asyncio.Protocol):
+    """Says 220 and then never stops."""
+
+    def connection_made(self, transport):
+        self.transport, self.open = transport, True
+        transport.write(b"220 ")
+        asyncio.ensure_future(self.talk())
+
+    async def talk(self):
+        while self.open and not self.transport.is_closing():
+            self.transport.write(b"x" * 65536)
+            await asyncio.sleep(0)
+
+    def connection_lost(self, _):
+        self.open = False
 
 
 class Mailbox:
@@ -64,6 +81,7 @@ async def main():
     parser.add_argument("--greylist", type=int, default=0)
     parser.add_argument("--die-after-data", type=int, default=0)
     parser.add_argument("--hang", action="store_true")
+    parser.add_argument("--endless", action="store_true")
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
 
@@ -85,6 +103,8 @@ async def main():
     def conversation():
         if options.hang:
             return asyncio.Protocol()
+        if options.endless:
+            return Endless()
         settings = {"hostname": "mail.test", "loop": loop, "enable_SMTPUTF8": True}
         if options.security == "starttls":
             settings |= {"tls_context": context, "require_starttls": True}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::{Store, StoreError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
 
@@ -27,16 +27,20 @@ pub fn turns() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(SEARCHES_MAX))
 }
 
+/// Waits for a turn, for whoever reads the store by itself.
+pub async fn turn(app: &App) -> Result<OwnedSemaphorePermit, SearchError> {
+    match tokio::time::timeout(WAIT_MAX, app.searches.clone().acquire_owned()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        Ok(Err(_)) | Err(_) => Err(SearchError::Busy { retry_after: Duration::from_secs(2) }),
+    }
+}
+
 /// Runs `ask` on the store when it is its turn.
 pub async fn look<T: Send + 'static>(
     app: &App,
     ask: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, SearchError> {
-    let busy = SearchError::Busy { retry_after: Duration::from_secs(2) };
-    let turn = match tokio::time::timeout(WAIT_MAX, app.searches.clone().acquire_owned()).await {
-        Ok(Ok(turn)) => turn,
-        Ok(Err(_)) | Err(_) => return Err(busy),
-    };
+    let turn = turn(app).await?;
     let store = app.store.clone();
     let asked = tokio::task::spawn_blocking(move || {
         let answer = ask(&store);

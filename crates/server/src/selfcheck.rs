@@ -26,7 +26,6 @@ pub struct SelfChecks(Arc<Mutex<SelfCheck>>);
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     note: String,
-    check: SelfCheck,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +61,23 @@ pub fn start(app: &App, subject: Option<&Subject>) -> Result<(), Error> {
         }
     });
     Ok(())
+}
+
+/// Keeps the newest checkpoint in the state, so that a trail that is cut off while the server is down is found. Never
+/// over one of a longer trail: that one is the evidence.
+pub async fn keep(app: &App) -> Result<(), sqlx::Error> {
+    if app.self_checks.now().state == SelfCheckState::Failed {
+        return Ok(());
+    }
+    let newest = app.trail().checkpoint();
+    let mut connection = app.state.acquire().await?;
+    let kept: Option<Kept> = state::settings::get(&mut connection, KEPT).await?;
+    let kept =
+        kept.and_then(|kept| Checkpoint::open(&kept.note, app.trail().public_key(), SystemTime::UNIX_EPOCH).ok());
+    if kept.is_some_and(|kept| kept.size > newest.size) {
+        return Ok(());
+    }
+    state::settings::set(&mut connection, KEPT, &Kept { note: newest.note.clone() }).await
 }
 
 /// Checks at the start and then every `self_check_hours`.
@@ -141,11 +157,11 @@ async fn run(app: &App, subject: Option<&Subject>) -> Result<(), Error> {
             return Ok(());
         }
     };
-    *app.self_checks.0.lock() = done.clone();
+    *app.self_checks.0.lock() = done;
     app.record(subject, event).await?;
     if let Ok(Ok((_, note))) = outcome {
         let mut connection = app.state.acquire().await?;
-        state::settings::set(&mut connection, KEPT, &Kept { note, check: done }).await?;
+        state::settings::set(&mut connection, KEPT, &Kept { note }).await?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ use crate::report::{self, Reports};
 use crate::selfcheck::SelfChecks;
 use crate::state::deliveries::Bell;
 use crate::state::secrets::{self, Secrets};
-use crate::{keys, state};
+use crate::{keys, selfcheck, state};
 
 const IDENTITY: &str = "identity";
 
@@ -226,6 +226,9 @@ pub async fn close(app: &App) {
     });
     if closed.await.is_err() {
         tracing::error!("the trail did not end well; it is put right at the next start");
+    }
+    if let Err(error) = selfcheck::keep(app).await {
+        tracing::warn!(%error, "the newest checkpoint is not kept in the state");
     }
     app.state.close().await;
 }

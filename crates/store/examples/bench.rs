@@ -57,18 +57,39 @@ impl Dice {
 
     fn uuid(&mut self) -> String {
         let (a, b) = (self.roll(), self.roll());
-        format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", a >> 32, a >> 16 & 0xffff, a & 0xfff, b >> 52, b & 0xffff_ffff_ffff)
+        format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            a >> 32,
+            a >> 16 & 0xffff,
+            a & 0xfff,
+            b >> 52,
+            b & 0xffff_ffff_ffff
+        )
     }
 }
 
 const AREAS: [&str; 15] = [
-    "credential", "session", "user", "role", "policy", "device", "access", "certificate", "backup", "report", "authentication",
-    "token", "rule", "channel", "group",
+    "credential",
+    "session",
+    "user",
+    "role",
+    "policy",
+    "device",
+    "access",
+    "certificate",
+    "backup",
+    "report",
+    "authentication",
+    "token",
+    "rule",
+    "channel",
+    "group",
 ];
-const DEEDS: [&str; 10] = ["viewed", "created", "updated", "deleted", "approved", "rejected", "started", "ended", "rotated", "exported"];
+const DEEDS: [&str; 10] =
+    ["viewed", "created", "updated", "deleted", "approved", "rejected", "started", "ended", "rotated", "exported"];
 const FIRST: [&str; 20] = [
-    "ada", "bruno", "carla", "dmitri", "elena", "fatima", "george", "hana", "ivan", "julia", "kenji", "lena", "marco", "nadia",
-    "oscar", "paula", "quentin", "rosa", "sven", "tara",
+    "ada", "bruno", "carla", "dmitri", "elena", "fatima", "george", "hana", "ivan", "julia", "kenji", "lena", "marco",
+    "nadia", "oscar", "paula", "quentin", "rosa", "sven", "tara",
 ];
 const KINDS: [&str; 6] = ["web", "db", "fw", "app", "switch", "nas"];
 const SITES: [&str; 8] = ["berlin", "lisbon", "tokyo", "austin", "lima", "oslo", "cairo", "perth"];
@@ -89,28 +110,67 @@ fn event(n: u64, count: u64, dice: &mut Dice) -> Vec<u8> {
     let severity = [10, 10, 30, 50, 73, 90][dice.skewed(6) as usize];
     let account = ["root", "administrator", "postgres", "oracle", "svc-backup", "svc-deploy"][dice.below(6) as usize];
     let mut json = String::with_capacity(800);
-    write!(json, r#"{{"@timestamp":"{at}","credential":{{"id":"c-{}","type":"password","username":"{account}"}},"#, device * 6 % 99_991).unwrap();
+    write!(
+        json,
+        r#"{{"@timestamp":"{at}","credential":{{"id":"c-{}","type":"password","username":"{account}"}},"#,
+        device * 6 % 99_991
+    )
+    .unwrap();
     write!(json, r#""entity":{{"id":"{device}","name":"{host}","type":"{area}"}},"#).unwrap();
     write!(json, r#""event":{{"action":"{area}.{deed}","category":"{area}","id":"{}","ingested":"{ingested}","module":"vault","outcome":"{outcome}","severity":{severity}}},"#, dice.uuid()).unwrap();
-    write!(json, r#""host":{{"name":"{host}"}},"message":"User {name} {deed} the {area} {account} on {host}, {outcome}","#).unwrap();
-    write!(json, r#""session":{{"id":"{:08x}","protocol":"ssh"}},"#, dice.below(count / 20 + 1) * 2_654_435_761 % (1 << 32)).unwrap();
+    write!(
+        json,
+        r#""host":{{"name":"{host}"}},"message":"User {name} {deed} the {area} {account} on {host}, {outcome}","#
+    )
+    .unwrap();
+    write!(
+        json,
+        r#""session":{{"id":"{:08x}","protocol":"ssh"}},"#,
+        dice.below(count / 20 + 1) * 2_654_435_761 % (1 << 32)
+    )
+    .unwrap();
     let ip = dice.below(60_000);
-    write!(json, r#""source":{{"ip":"10.{}.{}.{}","port":{}}},"#, ip >> 14, ip >> 7 & 127, ip & 127, 1_024 + dice.below(60_000)).unwrap();
-    write!(json, r#""user":{{"full_name":"{} {user}","id":"u{user}","name":"{name}","roles":["operator"]}}}}"#, FIRST[(user % 20) as usize]).unwrap();
+    write!(
+        json,
+        r#""source":{{"ip":"10.{}.{}.{}","port":{}}},"#,
+        ip >> 14,
+        ip >> 7 & 127,
+        ip & 127,
+        1_024 + dice.below(60_000)
+    )
+    .unwrap();
+    write!(
+        json,
+        r#""user":{{"full_name":"{} {user}","id":"u{user}","name":"{name}","roles":["operator"]}}}}"#,
+        FIRST[(user % 20) as usize]
+    )
+    .unwrap();
     json.into_bytes()
 }
 
 /// Processor time of this process so far.
 fn cpu() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let ticks: u64 = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    let ticks: u64 = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<u64>().ok())
+        .sum();
     Duration::from_millis(ticks * 10)
 }
 
 /// The most memory this process ever took.
 fn peak_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
 }
 
 fn bytes(dir: &Path) -> u64 {
@@ -146,7 +206,12 @@ fn time(what: &str, mut ask: impl FnMut() -> String) {
         .collect();
     times.sort_unstable();
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    println!("{what:<44} first {:>8.2} ms   median {:>8.2} ms   worst {:>8.2} ms   {answer}", ms(first), ms(times[10]), ms(times[20]));
+    println!(
+        "{what:<44} first {:>8.2} ms   median {:>8.2} ms   worst {:>8.2} ms   {answer}",
+        ms(first),
+        ms(times[10]),
+        ms(times[20])
+    );
 }
 
 fn main() {
@@ -179,14 +244,17 @@ fn main() {
     );
     let mut kinds = std::collections::BTreeMap::new();
     bytes_by_kind(dir.path(), &mut kinds);
-    let kinds: Vec<String> = kinds.iter().map(|(kind, bytes)| format!("{kind} {:.1}", *bytes as f64 / count as f64)).collect();
+    let kinds: Vec<String> =
+        kinds.iter().map(|(kind, bytes)| format!("{kind} {:.1}", *bytes as f64 / count as f64)).collect();
     println!("bytes per event by file: {}", kinds.join(", "));
 
     let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
     let month_ago = now - SignedDuration::from_hours(30 * 24);
     let page = |filter: &str, limit: usize, from: Option<Timestamp>| {
         let filter: Filter = filter.parse().unwrap();
-        let page = store.search(&Query::new(&filter, now).between(from, None), &Paging { limit, ..Paging::default() }, count).unwrap();
+        let page = store
+            .search(&Query::new(&filter, now).between(from, None), &Paging { limit, ..Paging::default() }, count)
+            .unwrap();
         format!("{} hits", page.hits.len())
     };
     let total = |filter: &str| {
@@ -196,16 +264,25 @@ fn main() {
     let by = |filter: &str, fields: &[&str], span: Option<Span>| {
         let filter: Filter = filter.parse().unwrap();
         let summary = store.count_by(&Query::new(&filter, now), &By { span, ..By::fields(fields, 20) }, count).unwrap();
-        format!("{} rows of {}, {} spans, {} events", summary.rows.len(), summary.groups, summary.buckets.len(), summary.total)
+        format!(
+            "{} rows of {}, {} spans, {} events",
+            summary.rows.len(),
+            summary.groups,
+            summary.buckets.len(),
+            summary.total
+        )
     };
-    let rare = String::from_utf8_lossy(&trail.0[count as usize / 3]).split("\"id\":\"").nth(3).unwrap_or_default()[..8].to_owned();
+    let rare = String::from_utf8_lossy(&trail.0[count as usize / 3]).split("\"id\":\"").nth(3).unwrap_or_default()[..8]
+        .to_owned();
     time("newest 50", || page("", 50, None));
     time("newest 50 of one user in 30 days", || page("user.name: \"elena.0104\"", 50, Some(month_ago)));
     time("newest 50 of a rare user", || page("user.name: \"tara.4999\"", 50, None));
     time("newest 100 with a common word", || page("success", 100, None));
     time("newest 100 with a rare word", || page(&rare, 100, None));
     time("newest 100 with a part of a word", || page("*uentin*", 100, None));
-    time("newest 50, failures of high severity", || page("event.outcome: failure and event.severity >= high and not user.name: ada*", 50, None));
+    time("newest 50, failures of high severity", || {
+        page("event.outcome: failure and event.severity >= high and not user.name: ada*", 50, None)
+    });
     time("newest 50 of a network", || page("source.ip: 10.1.7.0/24", 50, None));
     time("count with a word in the message", || total("message: rotated"));
     time("count of a severity", || total("event.severity >= high"));

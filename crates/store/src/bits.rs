@@ -32,7 +32,8 @@ impl Bits {
     }
 
     pub(crate) fn all(window: Window) -> Self {
-        let mut bits = Self { start: window.start, len: window.end - window.start, words: vec![!0; window.len().div_ceil(64)] };
+        let mut bits =
+            Self { start: window.start, len: window.end - window.start, words: vec![!0; window.len().div_ceil(64)] };
         bits.trim();
         bits
     }
@@ -83,7 +84,8 @@ impl Bits {
 
     /// How many lie in `first..end`.
     pub(crate) fn count_in(&self, first: u32, end: u32) -> u64 {
-        let (first, end) = (first.clamp(self.start, self.end()) - self.start, end.clamp(self.start, self.end()) - self.start);
+        let (first, end) =
+            (first.clamp(self.start, self.end()) - self.start, end.clamp(self.start, self.end()) - self.start);
         if first >= end {
             return 0;
         }

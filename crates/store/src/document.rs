@@ -43,6 +43,11 @@ impl Terms {
         self.ends.push(self.bytes.len() as u32);
     }
 
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
     fn start(&self) -> usize {
         self.ends.last().map_or(0, |end| *end as usize)
     }
@@ -53,6 +58,8 @@ impl Terms {
 pub(crate) struct Builder {
     words: Seen,
     paths: Seen,
+    /// The paths of the event at hand.
+    named: Terms,
     folded: String,
 }
 
@@ -63,6 +70,7 @@ impl Builder {
         doc.words.bytes.reserve(512);
         self.words.clear();
         self.paths.clear();
+        self.named.clear();
         let mut odd = !has_usual_time(event);
         let mut previous = String::new();
         event.walk(&mut |path, value| {
@@ -74,8 +82,8 @@ impl Builder {
             if previous != path {
                 previous.clear();
                 previous.push_str(path);
-                doc.paths.bytes.extend_from_slice(path.as_bytes());
-                self.paths.end_if_new(&mut doc.paths);
+                self.named.bytes.extend_from_slice(path.as_bytes());
+                self.paths.end_if_new(&mut self.named);
             }
             if term::write(path, value, &mut doc.terms.bytes) {
                 doc.terms.end();
@@ -86,7 +94,7 @@ impl Builder {
                 self.add_words(text, &mut doc.words);
             }
         });
-        doc.paths = shapes.paths(std::mem::take(&mut doc.paths.bytes), std::mem::take(&mut doc.paths.ends), odd).into();
+        doc.paths = shapes.paths(&self.named.bytes, &self.named.ends, odd).into();
         doc
     }
 
@@ -295,7 +303,13 @@ mod tests {
 
     #[test]
     fn words_are_those_of_the_matcher_each_once() {
-        let texts = ["Login of svc-DB_2, svc failed!", "ΟΔΟΣ οδοσ Straße", "İx 张伟 登录", "login LOGIN Login", "1234567 deadbeef"];
+        let texts = [
+            "Login of svc-DB_2, svc failed!",
+            "ΟΔΟΣ οδοσ Straße",
+            "İx 张伟 登录",
+            "login LOGIN Login",
+            "1234567 deadbeef",
+        ];
         let mut expected: Vec<String> = Vec::new();
         for word in texts.iter().flat_map(|text| event::words::words(text)) {
             if !expected.contains(&word) {

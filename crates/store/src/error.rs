@@ -10,10 +10,18 @@ use crate::month::Month;
 pub enum StoreError {
     /// The folder of the index can't be read or written.
     #[error("the index can't use {}", path.display())]
-    Disk { path: PathBuf, #[source] source: std::io::Error },
+    Disk {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     /// The search engine failed on the index of one month.
     #[error("the index of {month} failed")]
-    Index { month: Month, #[source] source: Box<tantivy::TantivyError> },
+    Index {
+        month: Month,
+        #[source]
+        source: Box<tantivy::TantivyError>,
+    },
     /// The trail could not be read.
     #[error("entries can't be read from the trail")]
     Entries(#[source] EntriesError),

@@ -108,10 +108,13 @@ fn same(text: String) -> Group {
     Group { folded: text.as_str().into(), written: text.into() }
 }
 
-/// The facets that were made lately.
+/// A segment and a field.
+type Key = (SegmentId, String);
+
+/// The facets that were made lately, each with its last use.
 #[derive(Default)]
 pub(crate) struct Facets {
-    kept: Mutex<HashMap<(SegmentId, String), (Arc<Facet>, u64)>>,
+    kept: Mutex<HashMap<Key, (Arc<Facet>, u64)>>,
     uses: AtomicU64,
 }
 
@@ -128,7 +131,9 @@ impl Facets {
         kept.insert(key, (Arc::clone(&facet), used));
         let mut bytes: usize = kept.values().map(|(facet, _)| facet.bytes()).sum();
         while bytes > KEPT_BYTES_MAX && kept.len() > 1 {
-            let Some(oldest) = kept.iter().min_by_key(|(_, (_, last))| *last).map(|(key, _)| key.clone()) else { break };
+            let Some(oldest) = kept.iter().min_by_key(|(_, (_, last))| *last).map(|(key, _)| key.clone()) else {
+                break;
+            };
             if let Some((facet, _)) = kept.remove(&oldest) {
                 bytes -= facet.bytes();
             }
@@ -194,7 +199,10 @@ fn turn_around(segment: &Segment, field: &str, budget: &Budget) -> Result<Facet,
                 postings
             }
             None => postings.insert(
-                segment.terms.read_block_postings_from_terminfo(terms.value(), IndexRecordOption::Basic).map_err(failed)?,
+                segment
+                    .terms
+                    .read_block_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)
+                    .map_err(failed)?,
             ),
         };
         loop {

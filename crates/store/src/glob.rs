@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn names_with_wildcards_stand_for_paths() {
-        let check = |name: &str, path: &str, expected: bool| assert_eq!(Glob::exact(name).matches(path), expected, "{name} {path}");
+        let check = |name: &str, path: &str, expected: bool| {
+            assert_eq!(Glob::exact(name).matches(path), expected, "{name} {path}")
+        };
         check("user.*", "user.name", true);
         check("user.*", "user", false);
         check("*", "a.b", true);

@@ -17,6 +17,9 @@ const WINDOW: u32 = 256 * BLOCK;
 /// So many events are read at a time to see whether the filter picks them.
 const DOUBTS: usize = 512;
 
+/// What is done with the documents of a window that are picked.
+type Visit<'f> = dyn FnMut(&Arc<Segment>, Window, &Bits) -> Result<(), Halt> + 'f;
+
 /// A query on its way through the index.
 pub(crate) struct Matches<'a> {
     pub(crate) snapshot: &'a Snapshot<'a>,
@@ -40,7 +43,7 @@ impl<'a> Matches<'a> {
     }
 
     /// The documents of the index that are picked, window by window, the newest month first.
-    pub(crate) fn each(&self, f: &mut dyn FnMut(&Arc<Segment>, Window, &Bits) -> Result<(), Halt>) -> Result<(), Halt> {
+    pub(crate) fn each(&self, f: &mut Visit<'_>) -> Result<(), Halt> {
         for month in self.snapshot.months(self.from, self.to, Order::Newest) {
             for segment in self.snapshot.segments(&month)?.iter().rev() {
                 let range = segment.bounds.range(self.from, self.to, segment.docs);
@@ -137,7 +140,12 @@ impl<'a> Matches<'a> {
     }
 
     /// Reads the events of these documents.
-    pub(crate) fn read(&self, segment: &Segment, docs: &[u32], f: &mut dyn FnMut(Nanos, &Event<'_>)) -> Result<(), Halt> {
+    pub(crate) fn read(
+        &self,
+        segment: &Segment,
+        docs: &[u32],
+        f: &mut dyn FnMut(Nanos, &Event<'_>),
+    ) -> Result<(), Halt> {
         for docs in docs.chunks(DOUBTS) {
             self.query.budget.check()?;
             let mut batch: Vec<(u64, u32)> = docs.iter().map(|doc| (segment.position(*doc), *doc)).collect();

@@ -19,7 +19,10 @@ pub(crate) fn choose(sizes: &[u32]) -> Option<Range<usize>> {
     (0..=highest).find_map(|level| {
         (0..sizes.len()).find_map(|start| {
             let run = levels.iter().skip(start).take(2 * NEIGHBOURS).take_while(|other| **other <= level).count();
-            (NEIGHBOURS..=run).rev().map(|len| start..start + len).find(|range| is_worth_it(sizes.get(range.clone()).unwrap_or_default()))
+            (NEIGHBOURS..=run)
+                .rev()
+                .map(|len| start..start + len)
+                .find(|range| is_worth_it(sizes.get(range.clone()).unwrap_or_default()))
         })
     })
 }

@@ -328,7 +328,9 @@ impl Lookup<'_> {
                 // Addresses of version 4 may be written as ones of version 6.
                 for low in [first, mapped(path, "::"), mapped(path, "0")] {
                     let high = after(&low);
-                    parts.push(self.gather(Dictionary::Terms, &low, &high, |found| self.asked(&matcher, path, found.get(skip..)))?);
+                    parts.push(self.gather(Dictionary::Terms, &low, &high, |found| {
+                        self.asked(&matcher, path, found.get(skip..))
+                    })?);
                 }
                 parts.push(self.hashed(path)?);
             }
@@ -343,8 +345,9 @@ impl Lookup<'_> {
         let matcher = event::filter::Matcher::new(&filter);
         let skip = path.len() + 1;
         let first = prefix(path, b'b');
-        let mut parts =
-            vec![self.gather(Dictionary::Terms, &first, &after(&first), |found| self.asked(&matcher, path, found.get(skip..)))?];
+        let mut parts = vec![self.gather(Dictionary::Terms, &first, &after(&first), |found| {
+            self.asked(&matcher, path, found.get(skip..))
+        })?];
         if let Test::Equals(value) | Test::Phrase(value) = test
             && let Ok(number) = value.trim().parse()
         {
@@ -371,7 +374,8 @@ impl Lookup<'_> {
         let filter = Filter::field(path, test.clone()).at(self.now).into_owned();
         let matcher = event::filter::Matcher::new(&filter);
         let first = prefix(path, b's');
-        let node = self.gather(Dictionary::Terms, &first, &after(&first), |found| self.asked(&matcher, path, found.get(skip..)))?;
+        let node = self
+            .gather(Dictionary::Terms, &first, &after(&first), |found| self.asked(&matcher, path, found.get(skip..)))?;
         Ok(or(vec![node, self.hashed(path)?]))
     }
 
@@ -415,7 +419,11 @@ impl Lookup<'_> {
             Test::Wildcard(pattern) if pattern.is_word() => self.word_pattern(pattern),
             Test::Wildcard(pattern) => {
                 let whole = whole_words(pattern);
-                if whole.is_empty() { Ok(Node::Doubt(Box::new(Node::All))) } else { Ok(doubt(self.all_words(whole.into_iter())?)) }
+                if whole.is_empty() {
+                    Ok(Node::Doubt(Box::new(Node::All)))
+                } else {
+                    Ok(doubt(self.all_words(whole.into_iter())?))
+                }
             }
         }
     }
@@ -445,7 +453,10 @@ impl Lookup<'_> {
     fn word_pattern(&self, pattern: &Pattern) -> Result<Node, Halt> {
         let glob = Glob::new(pattern);
         let first = glob.prefix();
-        let whole = |term: &[u8]| !matches!(term, [term::BUCKET, ..] | [.., term::END]) && std::str::from_utf8(term).is_ok_and(|word| glob.matches(word));
+        let whole = |term: &[u8]| {
+            !matches!(term, [term::BUCKET, ..] | [.., term::END])
+                && std::str::from_utf8(term).is_ok_and(|word| glob.matches(word))
+        };
         let sure = self.gather(Dictionary::Words, first.as_bytes(), &after(first.as_bytes()), whole)?;
         // A cut word may go on as the pattern wants.
         let is_cut = |term: &[u8]| matches!(term, [.., term::END]) && !matches!(term, [term::BUCKET, ..]);
@@ -454,7 +465,8 @@ impl Lookup<'_> {
         let hexadecimal = glob.texts().all(|text| text.bytes().all(term::is_hexadecimal));
         let mut bucket = vec![term::BUCKET];
         bucket.extend_from_slice(first.as_bytes().get(..2).unwrap_or(first.as_bytes()));
-        let buckets = if hexadecimal { self.gather(Dictionary::Words, &bucket, &after(&bucket), |_| true)? } else { Node::None };
+        let buckets =
+            if hexadecimal { self.gather(Dictionary::Words, &bucket, &after(&bucket), |_| true)? } else { Node::None };
         Ok(or(vec![sure, doubt(cut), doubt(buckets)]))
     }
 
@@ -465,7 +477,13 @@ impl Lookup<'_> {
     }
 
     /// The documents of all terms from `first` up to `end` that are wanted.
-    fn gather(&self, dictionary: Dictionary, first: &[u8], end: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Result<Node, Halt> {
+    fn gather(
+        &self,
+        dictionary: Dictionary,
+        first: &[u8],
+        end: &[u8],
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Node, Halt> {
         let mut lists: Vec<TermInfo> = Vec::new();
         let mut set: Option<Bits> = None;
         let mut failed = None;
@@ -494,7 +512,13 @@ impl Lookup<'_> {
     }
 
     /// Every term from `first` up to `end`; an empty end is none.
-    fn each(&self, dictionary: Dictionary, first: &[u8], end: &[u8], mut f: impl FnMut(&[u8], &TermInfo)) -> Result<(), Halt> {
+    fn each(
+        &self,
+        dictionary: Dictionary,
+        first: &[u8],
+        end: &[u8],
+        mut f: impl FnMut(&[u8], &TermInfo),
+    ) -> Result<(), Halt> {
         let mut range = dictionary.of(self.segment).terms().range().ge(first);
         if !end.is_empty() {
             range = range.lt(end);
@@ -606,7 +630,9 @@ mod tests {
 
     #[test]
     fn words_that_a_pattern_leaves_whole() {
-        let check = |pattern: &str, expected: &[&str]| assert_eq!(whole_words(&Pattern::from_stars(pattern)), expected, "{pattern}");
+        let check = |pattern: &str, expected: &[&str]| {
+            assert_eq!(whole_words(&Pattern::from_stars(pattern)), expected, "{pattern}")
+        };
         check("10.0.*", &["10", "0"]);
         check("*foo-bar*", &[]);
         check("*-foo-bar-b*", &["foo", "bar"]);

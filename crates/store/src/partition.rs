@@ -65,7 +65,8 @@ impl Partition {
         if index.schema() != schema() {
             return Err(failed(TantivyError::SchemaError("an index of another version".to_owned())));
         }
-        let committed_to = index.load_metas().map_err(failed)?.payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
+        let committed_to =
+            index.load_metas().map_err(failed)?.payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
         Ok(Self { month, dir: dir.to_owned(), index, writer: None, committed_to, dirty: false, used: 0 })
     }
 
@@ -78,11 +79,17 @@ impl Partition {
         let month = self.month;
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            None => self.writer.insert(Writer::open(&self.index, heap_bytes).map_err(|source| StoreError::index(month, source))?),
+            None => self
+                .writer
+                .insert(Writer::open(&self.index, heap_bytes).map_err(|source| StoreError::index(month, source))?),
         };
         self.dirty = true;
         writer.waiting.push(UserOperation::Add(doc));
-        if writer.waiting.len() < BATCH { Ok(()) } else { writer.flush().map_err(|source| StoreError::index(month, source)) }
+        if writer.waiting.len() < BATCH {
+            Ok(())
+        } else {
+            writer.flush().map_err(|source| StoreError::index(month, source))
+        }
     }
 
     /// Makes everything that was added durable and visible. From now on every event of the month
@@ -125,7 +132,8 @@ impl Partition {
         }
         let sizes: Vec<u32> = segments.iter().map(|segment| segment.docs).collect();
         if let Some(range) = merge::choose(&sizes) {
-            let ids: Vec<SegmentId> = segments.get(range).unwrap_or_default().iter().map(|segment| segment.id).collect();
+            let ids: Vec<SegmentId> =
+                segments.get(range).unwrap_or_default().iter().map(|segment| segment.id).collect();
             writer.merges.push(writer.engine.merge(&ids));
         }
     }
@@ -134,7 +142,7 @@ impl Partition {
     pub(crate) fn has_merged(&mut self) -> bool {
         let Some(writer) = &mut self.writer else { return false };
         let before = writer.merges.len();
-        writer.merges.retain_mut(|merge| is_pending(merge));
+        writer.merges.retain_mut(is_pending);
         writer.merges.len() < before
     }
 

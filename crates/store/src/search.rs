@@ -267,7 +267,8 @@ impl<'a> Search<'a> {
 
     /// Reads what is shown. An entry that is gone from the trail is no hit.
     fn hits(&self, mut found: Vec<Found>) -> Result<Vec<Hit>, StoreError> {
-        let mut missing: Vec<u64> = found.iter().filter(|found| found.entry.is_none()).map(|found| found.position).collect();
+        let mut missing: Vec<u64> =
+            found.iter().filter(|found| found.entry.is_none()).map(|found| found.position).collect();
         missing.sort_unstable();
         let mut read: HashMap<u64, Vec<u8>> = HashMap::with_capacity(missing.len());
         if !missing.is_empty() {

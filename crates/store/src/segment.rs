@@ -87,7 +87,14 @@ impl Segment {
     }
 
     /// Adds the documents of a posting list to `out`. Those outside of `within` may be left out.
-    pub(crate) fn read(&self, index: &InvertedIndexReader, term: &TermInfo, window: Window, within: Option<&Bits>, out: &mut Bits) -> Result<(), StoreError> {
+    pub(crate) fn read(
+        &self,
+        index: &InvertedIndexReader,
+        term: &TermInfo,
+        window: Window,
+        within: Option<&Bits>,
+        out: &mut Bits,
+    ) -> Result<(), StoreError> {
         self.each(index, term, window, within, |docs| docs.iter().for_each(|doc| out.insert(*doc)))
     }
 
@@ -102,7 +109,14 @@ impl Segment {
 
     /// Shows the documents of a posting list that lie in `window`, some at a time. Those outside of
     /// `within` may be left out.
-    fn each(&self, index: &InvertedIndexReader, term: &TermInfo, window: Window, within: Option<&Bits>, mut f: impl FnMut(&[u32])) -> Result<(), StoreError> {
+    fn each(
+        &self,
+        index: &InvertedIndexReader,
+        term: &TermInfo,
+        window: Window,
+        within: Option<&Bits>,
+        mut f: impl FnMut(&[u32]),
+    ) -> Result<(), StoreError> {
         let mut postings = index
             .read_block_postings_from_terminfo(term, IndexRecordOption::Basic)
             .map_err(|source| StoreError::index(self.month, source))?;

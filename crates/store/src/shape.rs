@@ -33,10 +33,10 @@ pub(crate) struct Shapes {
 
 impl Shapes {
     /// The terms for these paths, which lie one after the other in `bytes`, ending at `ends`.
-    pub(crate) fn paths(&mut self, bytes: Vec<u8>, ends: Vec<u32>, odd: bool) -> (Vec<u8>, Vec<u32>) {
+    pub(crate) fn paths(&mut self, bytes: &[u8], ends: &[u32], odd: bool) -> (Vec<u8>, Vec<u32>) {
         let mut out = Vec::with_capacity(bytes.len() + ends.len() + 2);
         let mut out_ends = Vec::with_capacity(2);
-        let hash = self.hasher.hash_one(&bytes);
+        let hash = self.hasher.hash_one(bytes);
         let small = bytes.len() + ends.len() < SHAPE_BYTES_MAX;
         let shape = small && (self.met.contains(&hash) || self.met.len() < SHAPES_MAX && self.met.insert(hash));
         if odd {
@@ -47,7 +47,7 @@ impl Shapes {
             out.push(SHAPE);
         }
         let mut start = 0;
-        for path_end in ends {
+        for path_end in ends.iter().copied() {
             let path = bytes.get(start..path_end as usize).unwrap_or_default();
             start = path_end as usize;
             if shape {
@@ -75,5 +75,7 @@ fn end(out: &[u8], ends: &mut Vec<u32>) {
 pub(crate) fn paths_of(term: &[u8]) -> impl Iterator<Item = &str> {
     let (tag, rest) = term.split_first().map_or((0, &[][..]), |(tag, rest)| (*tag, rest));
     let rest = if tag == SHAPE || tag == PATH { rest } else { &[] };
-    rest.split(|byte| *byte == term::END).filter(|path| !path.is_empty()).filter_map(|path| std::str::from_utf8(path).ok())
+    rest.split(|byte| *byte == term::END)
+        .filter(|path| !path.is_empty())
+        .filter_map(|path| std::str::from_utf8(path).ok())
 }

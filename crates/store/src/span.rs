@@ -102,7 +102,8 @@ impl Span {
     fn start(self, moment: Timestamp, zone: &TimeZone) -> Result<Zoned, jiff::Error> {
         let here = moment.to_zoned(zone.clone());
         let floor = |unit, number: u8| {
-            let whole = jiff::ZonedRound::new().smallest(unit).increment(i64::from(number)).mode(jiff::RoundMode::Floor);
+            let whole =
+                jiff::ZonedRound::new().smallest(unit).increment(i64::from(number)).mode(jiff::RoundMode::Floor);
             here.round(whole)
         };
         let day: Date = match self {
@@ -177,7 +178,11 @@ mod tests {
     fn starts(span: Span, zone: &str, from: &str, last: &str) -> Vec<String> {
         let zone = TimeZone::get(zone).unwrap();
         let moment = |text: &str| nanos(text.parse().unwrap());
-        Spans::covering(span, &zone, moment(from), moment(last)).unwrap().iter().map(|start| start.to_string()).collect()
+        Spans::covering(span, &zone, moment(from), moment(last))
+            .unwrap()
+            .iter()
+            .map(|start| start.to_string())
+            .collect()
     }
 
     #[test]
@@ -197,7 +202,10 @@ mod tests {
             starts(Span::Minutes(30), "UTC", "2026-11-21T10:40:00Z", "2026-11-21T11:59:00Z"),
             ["2026-11-21T10:30:00Z", "2026-11-21T11:00:00Z", "2026-11-21T11:30:00Z"]
         );
-        assert_eq!(starts(Span::Hours(6), "UTC", "2026-11-21T05:59:00Z", "2026-11-21T06:00:00Z"), ["2026-11-21T00:00:00Z", "2026-11-21T06:00:00Z"]);
+        assert_eq!(
+            starts(Span::Hours(6), "UTC", "2026-11-21T05:59:00Z", "2026-11-21T06:00:00Z"),
+            ["2026-11-21T00:00:00Z", "2026-11-21T06:00:00Z"]
+        );
         assert_eq!(starts(Span::Seconds(15), "UTC", "2026-11-21T10:00:20Z", "2026-11-21T10:00:31Z").len(), 2);
     }
 
@@ -205,7 +213,10 @@ mod tests {
     fn a_stretch_is_cut_into_pieces_that_can_be_looked_at() {
         let to: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
         let fitting = |hours: i64| Span::fitting(to - jiff::SignedDuration::from_hours(hours), to).name();
-        assert_eq!([1, 6, 24, 72, 168, 720, 2_400, 8_760].map(fitting), ["minute", "5m", "30m", "hour", "3h", "12h", "day", "week"]);
+        assert_eq!(
+            [1, 6, 24, 72, 168, 720, 2_400, 8_760].map(fitting),
+            ["minute", "5m", "30m", "hour", "3h", "12h", "day", "week"]
+        );
     }
 
     #[test]
@@ -224,7 +235,9 @@ mod tests {
 
     #[test]
     fn too_many_spans_are_refused() {
-        assert!(Spans::covering(Span::Hours(1), &TimeZone::UTC, 0, nanos("2026-01-01T00:00:00Z".parse().unwrap())).is_err());
+        assert!(
+            Spans::covering(Span::Hours(1), &TimeZone::UTC, 0, nanos("2026-01-01T00:00:00Z".parse().unwrap())).is_err()
+        );
     }
 
     #[test]

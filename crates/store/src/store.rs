@@ -189,9 +189,18 @@ impl Store {
             partition.merge(&segments);
             months.insert(month, Arc::new(MonthView::new(month, partition.index(), Some(segments))));
         }
-        let alive: HashSet<_> = months.values().filter_map(|view| view.opened()).flat_map(|segments| segments.iter().map(|segment| segment.id).collect::<Vec<_>>()).collect();
+        let alive: HashSet<_> = months
+            .values()
+            .filter_map(|view| view.opened())
+            .flat_map(|segments| segments.iter().map(|segment| segment.id).collect::<Vec<_>>())
+            .collect();
         self.facets.retain(&|segment| alive.contains(&segment));
-        let state = State { committed: writing.manifest.next, applied: writing.applied, months: Arc::new(months), ..State::default() };
+        let state = State {
+            committed: writing.manifest.next,
+            applied: writing.applied,
+            months: Arc::new(months),
+            ..State::default()
+        };
         *self.state.write() = Arc::new(state);
         Ok(())
     }
@@ -308,7 +317,14 @@ impl Store {
 
     /// The values of `field` that begin with `prefix`, among the events before position `size` that
     /// the query picks. Very long values are left out.
-    pub fn values(&self, query: &Query<'_>, field: &str, prefix: &str, limit: usize, size: u64) -> Result<Values, StoreError> {
+    pub fn values(
+        &self,
+        query: &Query<'_>,
+        field: &str,
+        prefix: &str,
+        limit: usize,
+        size: u64,
+    ) -> Result<Values, StoreError> {
         let snapshot = self.snapshot(size);
         values::values(&Matches::new(&snapshot, query), field, prefix, limit)
     }
@@ -316,7 +332,13 @@ impl Store {
     /// Shows every event before position `size` that the query picks, in order, holding one page of
     /// them at a time. All of it is about one moment: what is indexed meanwhile changes nothing.
     /// Says why it ended early, if the budget ended it.
-    pub fn scan(&self, query: &Query<'_>, order: Order, size: u64, visit: &mut dyn FnMut(Hit) -> ControlFlow<()>) -> Result<Option<crate::Stopped>, StoreError> {
+    pub fn scan(
+        &self,
+        query: &Query<'_>,
+        order: Order,
+        size: u64,
+        visit: &mut dyn FnMut(Hit) -> ControlFlow<()>,
+    ) -> Result<Option<crate::Stopped>, StoreError> {
         let snapshot = self.snapshot(size);
         let mut nodes = Nodes::default();
         let mut paging = Paging { order, limit: LIMIT_MAX, cursor: None };
@@ -395,7 +417,10 @@ impl Writing {
             writing.manifest.next = writing.manifest.next.min(first);
         }
         writing.applied = writing.manifest.next;
-        let views = writing.partitions.iter().map(|(month, partition)| (*month, Arc::new(MonthView::new(*month, partition.index(), None))));
+        let views = writing
+            .partitions
+            .iter()
+            .map(|(month, partition)| (*month, Arc::new(MonthView::new(*month, partition.index(), None))));
         let state = State {
             committed: writing.applied,
             applied: writing.applied,
@@ -450,11 +475,22 @@ impl Writing {
 
     /// Closes the writer that was not used for the longest time, when another one is needed.
     /// `waiting` are the months whose documents of this batch are still to come.
-    fn make_room(&mut self, month: Month, first: u64, next: u64, waiting: &[Month], options: &Options) -> Result<(), StoreError> {
+    fn make_room(
+        &mut self,
+        month: Month,
+        first: u64,
+        next: u64,
+        waiting: &[Month],
+        options: &Options,
+    ) -> Result<(), StoreError> {
         let is_open = self.partitions.get(&month).is_some_and(Partition::is_writing);
-        while !is_open && self.partitions.values().filter(|partition| partition.is_writing()).count() >= options.writers_max.max(1) {
+        while !is_open
+            && self.partitions.values().filter(|partition| partition.is_writing()).count() >= options.writers_max.max(1)
+        {
             let open = self.partitions.values_mut().filter(|partition| partition.is_writing());
-            let Some(oldest) = open.min_by_key(|partition| (waiting.contains(&partition.month), partition.used)) else { return Ok(()) };
+            let Some(oldest) = open.min_by_key(|partition| (waiting.contains(&partition.month), partition.used)) else {
+                return Ok(());
+            };
             if oldest.dirty {
                 oldest.commit(if waiting.contains(&oldest.month) { first } else { next })?;
             }
@@ -480,7 +516,8 @@ impl Writing {
     }
 
     fn note_merged(&mut self) -> bool {
-        let merged = self.partitions.values_mut().filter_map(|partition| partition.has_merged().then_some(partition.month));
+        let merged =
+            self.partitions.values_mut().filter_map(|partition| partition.has_merged().then_some(partition.month));
         let before = self.changed.len();
         let merged: Vec<Month> = merged.collect();
         self.changed.extend(merged);

@@ -157,8 +157,15 @@ pub(crate) fn count(matches: &Matches<'_>, query: &Query<'_>, by: &By<'_>) -> Re
     if by.fields.len() > FIELDS_MAX {
         return Err(StoreError::NotCountable { field: by.fields.join(",") });
     }
-    let mut counter =
-        Counter { matches, by, all: Tally::NONE, groups: HashMap::default(), kept: Vec::new(), singles: Vec::new(), approximate: false };
+    let mut counter = Counter {
+        matches,
+        by,
+        all: Tally::NONE,
+        groups: HashMap::default(),
+        kept: Vec::new(),
+        singles: Vec::new(),
+        approximate: false,
+    };
     let mut stopped = match counter.gather() {
         Ok(()) => None,
         Err(halt) => Some(halt.or_fail()?),
@@ -191,7 +198,7 @@ impl Counter<'_> {
         matches.each(&mut |segment, window, bits| {
             if counts.as_ref().is_none_or(|counts| counts.segment.id != segment.id) {
                 if let Some(counts) = counts.take() {
-                    self.join(counts);
+                    self.join(&counts);
                 }
                 counts = Some(Counts::new(segment, self)?);
             }
@@ -201,7 +208,7 @@ impl Counter<'_> {
             Ok(())
         })?;
         if let Some(counts) = counts.take() {
-            self.join(counts);
+            self.join(&counts);
         }
         Ok(())
     }
@@ -231,7 +238,8 @@ impl Counter<'_> {
     fn window(&mut self, segment: &Arc<Segment>, window: Window, bits: &Bits, counts: &mut Counts) -> Result<(), Halt> {
         let mut bits = bits.clone();
         // Those of which the index does not hold all values are read.
-        let unread: Vec<u32> = bits.iter().filter(|doc| counts.facets.iter().any(|facet| facet.unread.contains(*doc))).collect();
+        let unread: Vec<u32> =
+            bits.iter().filter(|doc| counts.facets.iter().any(|facet| facet.unread.contains(*doc))).collect();
         if !unread.is_empty() {
             unread.iter().for_each(|doc| bits.remove(*doc));
             let mut singles = Vec::new();
@@ -246,7 +254,7 @@ impl Counter<'_> {
     }
 
     /// Adds the counts of a segment to the whole.
-    fn join(&mut self, counts: Counts) {
+    fn join(&mut self, counts: &Counts) {
         counts.each(&mut |groups, tally| add(&mut self.groups, groups, tally));
         if self.groups.len() > GROUPS_MAX {
             let mut sizes: Vec<u64> = self.groups.values().map(|counted| counted.tally.count).collect();
@@ -392,12 +400,24 @@ const NO_PLACE: usize = usize::MAX;
 
 impl Counts {
     fn new(segment: &Arc<Segment>, counter: &Counter<'_>) -> Result<Self, Halt> {
-        let facets = counter.by.fields.iter().map(|field| counter.matches.snapshot.facets.get(segment, field, counter.matches.budget()));
+        let facets = counter
+            .by
+            .fields
+            .iter()
+            .map(|field| counter.matches.snapshot.facets.get(segment, field, counter.matches.budget()));
         let facets: Vec<Arc<Facet>> = facets.collect::<Result<_, _>>()?;
         let width = facets.get(1).map_or(1, |facet| facet.groups.len());
         let size = facets.first().map_or(0, |facet| facet.groups.len()).saturating_mul(width);
         let table = if size <= TABLE_MAX || facets.len() == 1 { vec![Tally::NONE; size] } else { Vec::new() };
-        Ok(Self { segment: Arc::clone(segment), facets, width, table, map: HashMap::default(), places: HashMap::new(), table_places: Vec::new() })
+        Ok(Self {
+            segment: Arc::clone(segment),
+            facets,
+            width,
+            table,
+            map: HashMap::default(),
+            places: HashMap::new(),
+            table_places: Vec::new(),
+        })
     }
 
     /// Counts the documents of a window.
@@ -436,7 +456,9 @@ impl Counts {
         for (key, row) in rows {
             let group = match (&**key, self.facets.len()) {
                 ([one], 1) => first.get(&**one).copied(),
-                ([one, other], 2) => first.get(&**one).zip(second.get(&**other)).map(|(one, other)| one * self.width + other),
+                ([one, other], 2) => {
+                    first.get(&**one).zip(second.get(&**other)).map(|(one, other)| one * self.width + other)
+                }
                 _ => None,
             };
             if let Some(group) = group {

@@ -103,7 +103,7 @@ impl Recent<'_> {
     }
 
     fn show(&self, chunk: &Chunk, at: usize, visit: &mut Visit<'_>) -> Result<(), Halt> {
-        if at % 1024 == 0 {
+        if at.is_multiple_of(1024) {
             self.budget.check()?;
         }
         if let Some((position, time, entry)) = chunk.get(at)

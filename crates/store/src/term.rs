@@ -149,7 +149,9 @@ const BUCKET_WORD_BYTES_MIN: usize = 8;
 /// word, only the event tells.
 pub(crate) fn bucket(word: &[u8]) -> Option<[u8; 4]> {
     let [a, b, ..] = *word else { return None };
-    let random = word.len() >= BUCKET_WORD_BYTES_MIN && word.iter().all(|c| is_hexadecimal(*c)) && word.iter().any(u8::is_ascii_digit);
+    let random = word.len() >= BUCKET_WORD_BYTES_MIN
+        && word.iter().all(|c| is_hexadecimal(*c))
+        && word.iter().any(u8::is_ascii_digit);
     let [_, hash] = hash(word);
     random.then_some([BUCKET, a, b, hash])
 }

@@ -90,7 +90,9 @@ impl Listing<'_> {
         let mut after_strings = strings.clone();
         after_strings.push(u8::MAX);
         let mut count = 0;
-        for (first, end) in [(start.clone(), [&start[..], b"s"].concat()), (std::mem::take(&mut strings), after_strings)] {
+        for (first, end) in
+            [(start.clone(), [&start[..], b"s"].concat()), (std::mem::take(&mut strings), after_strings)]
+        {
             let mut terms = segment.terms.terms().range().ge(&first).lt(&end).into_stream().map_err(failed)?;
             while terms.advance() {
                 count += 1;

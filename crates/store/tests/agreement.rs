@@ -110,8 +110,16 @@ fn asks() -> impl Strategy<Value = Ask> {
         ]
     };
     let fields = select(vec![
-        vec![], vec!["event.action"], vec!["user.name"], vec!["event.severity"], vec!["labels.app"], vec!["user.roles"],
-        vec!["event.action", "user.name"], vec!["labels.count", "labels.app"], vec!["source.ip"], vec!["nothing"],
+        vec![],
+        vec!["event.action"],
+        vec!["user.name"],
+        vec!["event.severity"],
+        vec!["labels.app"],
+        vec!["user.roles"],
+        vec!["event.action", "user.name"],
+        vec!["labels.count", "labels.app"],
+        vec!["source.ip"],
+        vec!["nothing"],
     ]);
     let size = prop_oneof![3 => Just(100), 1 => 0_usize..=100];
     (
@@ -124,7 +132,16 @@ fn asks() -> impl Strategy<Value = Ask> {
         prop_oneof![1 => Just(None), 1 => select(vec![Some(Span::Day), Some(Span::Week), Some(Span::Month)])],
         size,
     )
-        .prop_map(|(filter, visibility, from, to, limit, fields, span, size)| Ask { filter, visibility, from, to, limit, fields, span, size })
+        .prop_map(|(filter, visibility, from, to, limit, fields, span, size)| Ask {
+            filter,
+            visibility,
+            from,
+            to,
+            limit,
+            fields,
+            span,
+            size,
+        })
 }
 
 /// A trail, how it was fed to the store, and what is asked.
@@ -152,7 +169,9 @@ fn meant(trail: &[Vec<u8>], ask: &Ask) -> Vec<(Timestamp, u64)> {
             let event = Event::read(entry).ok()?;
             let time = event.timestamp();
             let within = ask.from.is_none_or(|from| from <= time) && ask.to.is_none_or(|to| time < to);
-            let picked = within && filter.matches(&event) && visibility.as_ref().is_none_or(|visibility| visibility.matches(&event));
+            let picked = within
+                && filter.matches(&event)
+                && visibility.as_ref().is_none_or(|visibility| visibility.matches(&event));
             picked.then_some((time, position))
         })
         .collect();
@@ -249,7 +268,8 @@ fn check(store: &Store, trail: &[Vec<u8>], ask: &Ask) -> Result<(), TestCaseErro
             prop_assert_eq!(summary.buckets.iter().map(|bucket| bucket.by[at]).sum::<u64>(), row.count);
         }
         for pair in summary.buckets.windows(2) {
-            let within = expected.iter().filter(|(time, _)| pair[0].from <= *time && *time < pair[1].from).count() as u64;
+            let within =
+                expected.iter().filter(|(time, _)| pair[0].from <= *time && *time < pair[1].from).count() as u64;
             prop_assert_eq!(pair[0].count, within);
         }
     }
@@ -285,9 +305,15 @@ fn values_are_those_of_the_events() {
     let dir = tempfile::tempdir().unwrap();
     let trail = Arc::new(Memory::default());
     let event = |name: &str, outcome: &str| {
-        format!(r#"{{"@timestamp":"2026-06-08T10:00:00Z","event":{{"outcome":"{outcome}"}},"user":{{"name":{name}}}}}"#).into_bytes()
+        format!(r#"{{"@timestamp":"2026-06-08T10:00:00Z","event":{{"outcome":"{outcome}"}},"user":{{"name":{name}}}}}"#)
+            .into_bytes()
     };
-    trail.append(&[event("\"Alice\"", "success"), event("\"alice\"", "failure"), event("[\"albert\",\"bob\"]", "success"), event("5", "success")]);
+    trail.append(&[
+        event("\"Alice\"", "success"),
+        event("\"alice\"", "failure"),
+        event("[\"albert\",\"bob\"]", "success"),
+        event("5", "success"),
+    ]);
     let store = open(dir.path(), &trail);
     let check = |filter: &str, prefix: &str, expected: &[(&str, u64)]| {
         let filter = event::filter::parse(filter).unwrap();

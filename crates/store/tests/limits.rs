@@ -61,7 +61,10 @@ fn a_deadline_and_a_change_of_mind_are_told() {
         let by = By::fields(&["user.name"], 5).and_span(Span::Day);
         assert_eq!(store.count_by(&query, &by, 3_000).unwrap().stopped, Some(expected));
         assert_eq!(store.values(&query, "user.name", "", 5, 3_000).unwrap().stopped, Some(expected));
-        assert_eq!(store.scan(&query, Order::Oldest, 3_000, &mut |_| ControlFlow::Continue(())).unwrap(), Some(expected));
+        assert_eq!(
+            store.scan(&query, Order::Oldest, 3_000, &mut |_| ControlFlow::Continue(())).unwrap(),
+            Some(expected)
+        );
     }
     cancelled.store(false, Ordering::Relaxed);
     let budget = Budget { deadline: Some(Instant::now() + Duration::from_secs(600)), cancel: Some(cancelled) };

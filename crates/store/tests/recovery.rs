@@ -16,7 +16,13 @@ use support::{Memory, follow, open};
 /// Event `n` of a trail in which the months take turns, in runs.
 fn entry(n: usize) -> Vec<u8> {
     let month = [11, 10, 11, 9, 11, 10][n / 7 % 6];
-    format!(r#"{{"@timestamp":"2026-{month:02}-10T10:{:02}:{:02}Z","event":{{"action":"a{}"}},"n":{n}}}"#, n / 60 % 60, n % 60, n % 3).into_bytes()
+    format!(
+        r#"{{"@timestamp":"2026-{month:02}-10T10:{:02}:{:02}Z","event":{{"action":"a{}"}},"n":{n}}}"#,
+        n / 60 % 60,
+        n % 60,
+        n % 3
+    )
+    .into_bytes()
 }
 
 fn trail(size: usize) -> Arc<Memory> {
@@ -208,6 +214,8 @@ fn many_small_commits_are_joined_and_nothing_is_lost() {
     let health = store.health();
     assert_eq!((health.months, health.documents), (3, 600));
     assert!(health.segments < 3 * 16, "{health:?}");
-    let page = store.search(&Query::new(&Filter::All, Timestamp::UNIX_EPOCH), &Paging { limit: 5, ..Paging::default() }, 600).unwrap();
+    let page = store
+        .search(&Query::new(&Filter::All, Timestamp::UNIX_EPOCH), &Paging { limit: 5, ..Paging::default() }, 600)
+        .unwrap();
     assert_eq!(page.hits.len(), 5);
 }

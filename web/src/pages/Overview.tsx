@@ -181,10 +181,9 @@ function Sources() {
           return (
             <li key={s.name}>
               <Link to={`/sources/${s.name}`} className={classes.line}>
-                <StateDot tone={state.tone}>
-                  <span className="clip">{s.title || s.name}</span>
-                </StateDot>
-                <span className="grow" />
+                <span className="grow clip" title={s.title}>
+                  <StateDot tone={state.tone}>{s.title || s.name}</StateDot>
+                </span>
                 {s.set_aside > 0 && <span className={classes.aside}>{count(s.set_aside)} set aside</span>}
                 <span className="dim">
                   <Ago at={s.last_seen_at} />

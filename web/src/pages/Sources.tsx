@@ -28,9 +28,9 @@ const COLUMNS: ReadonlyArray<TableColumn<Source>> = [
     width: 230,
     grow: true,
     render: (s) => (
-      <>
+      <span title={s.title}>
         <strong style={{ fontWeight: 550 }}>{s.title || s.name}</strong> <code className="dim">{s.name}</code>
-      </>
+      </span>
     ),
   },
   {

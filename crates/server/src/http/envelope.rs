@@ -55,6 +55,14 @@ pub async fn envelope(State(app): State<App>, mut request: Request, next: Next) 
         request.id = %id, http.method = %method, url.path = %path, http.status = status.as_u16(), took_ms, source.ip = %address,
         "{method} {path} {} in {took_ms} ms", status.as_u16()
     );
+    let labels = [("method", method.as_str()), ("status", status.as_str())];
+    app.metrics.add("belfry_http_requests_total", "Requests answered.", &labels, 1.0);
+    app.metrics.add(
+        "belfry_http_request_seconds_total",
+        "Time until answers began.",
+        &[],
+        started.elapsed().as_secs_f64(),
+    );
     careful(&app, response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID_HEADER, value);

@@ -13,11 +13,13 @@ use futures::{FutureExt as _, TryFutureExt as _};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::events::visible;
 use super::router::{Route, table};
 use super::{Json, Path, Problem, Query};
 use crate::access::Subject;
 use crate::app::App;
 use crate::notify::Recorder;
+use crate::search;
 use crate::state::inbox::Viewer;
 
 const LIMIT_DEFAULT: u32 = 50;
@@ -72,6 +74,7 @@ pub async fn rules_create(State(app): State<App>, subject: Subject, Json(draft):
 pub async fn rules_preview(State(app): State<App>, subject: Subject, Json(request): Json<PreviewRequest>) -> Result<Json<Preview>, Problem> {
     // The messages show events, so whoever asks must be allowed to see those.
     subject.need(api::access::Privilege::EventsRead)?;
+    let _turn = search::turn(&app).await?;
     Ok(Json(app.notify.preview(app.store.clone(), request).await?))
 }
 
@@ -241,7 +244,7 @@ pub async fn event_notifications(State(app): State<App>, Path(position): Path<u6
     Ok(Json(app.notify.of_event(position).await?))
 }
 
-/// Send the summary of an event by email.
+/// Send the summary of an event by email, as text and as PDF.
 #[utoipa::path(post, path = "/api/v1/events/{position}/email", tag = "notifications", params(("position" = u64, Path)), request_body = MailEvent, responses((status = 202, body = Resent)))]
 pub async fn event_email(
     State(app): State<App>,
@@ -250,7 +253,9 @@ pub async fn event_email(
     Json(request): Json<MailEvent>,
 ) -> Result<Response, Problem> {
     subject.need(api::access::Privilege::EventsRead)?;
-    let resent = app.notify.mail_event(position, &request, recorder(&app, &subject)).await?;
+    let entry = visible(&app, &subject, position).await?;
+    let summary = app.reports.summary_attached(&subject, position, entry).await?;
+    let resent = app.notify.mail_event(position, &request, vec![summary], recorder(&app, &subject)).await?;
     Ok((StatusCode::ACCEPTED, Json(Resent { resent })).into_response())
 }
 

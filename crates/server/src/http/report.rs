@@ -183,7 +183,7 @@ pub async fn event_summary(
     Path(position): Path<u64>,
 ) -> Result<Response, Problem> {
     let entry = visible(&app, &subject, position).await?;
-    let pdf = app.reports.summary(&subject, position, entry, &["download".to_owned()]).await?;
+    let pdf = app.reports.summary(&subject, position, entry).await?;
     Ok((attachment("application/pdf", &format!("event-{position}.pdf")), pdf).into_response())
 }
 

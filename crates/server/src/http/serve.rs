@@ -83,7 +83,13 @@ pub async fn serve(app: App, listener: TcpListener, tls: Option<TlsAcceptor>, se
     let graceful = Arc::new(GracefulShutdown::new());
     let room = Arc::new(Semaphore::new(limits.connections_max));
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { break };
+        let permit = tokio::select! {
+            () = app.stop.cancelled() => break,
+            permit = room.clone().acquire_owned() => match permit {
+                Ok(permit) => permit,
+                Err(_) => break,
+            },
+        };
         let (stream, peer) = tokio::select! {
             () = app.stop.cancelled() => break,
             accepted = listener.accept() => match accepted {

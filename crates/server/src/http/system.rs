@@ -53,6 +53,10 @@ pub async fn readyz(State(app): State<App>) -> Response {
 #[utoipa::path(get, path = "/metrics", tag = "system", responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn metrics(State(app): State<App>) -> Response {
     let trail = app.trail();
+    let deliveries = state::deliveries::counts(&app.state).await.unwrap_or_default();
+    let in_state =
+        |name: &str| deliveries.iter().find(|(state, _)| state == name).map_or(0, |(_, count)| *count) as f64;
+    let (set_aside, _) = state::set_aside::waiting(&app.state).await.unwrap_or_default();
     let gauges = [
         ("belfry_trail_events", "Events in the trail.", trail.size() as f64),
         ("belfry_trail_sealed_events", "Events the newest checkpoint covers.", trail.checkpoint().size as f64),
@@ -62,6 +66,9 @@ pub async fn metrics(State(app): State<App>) -> Response {
             f64::from(u8::from(trail.stopped().is_some())),
         ),
         ("belfry_index_events", "Events in the search index.", app.indexed_to() as f64),
+        ("belfry_deliveries_waiting", "Notifications that wait to be sent.", in_state("waiting")),
+        ("belfry_deliveries_failed", "Notifications that could not be delivered.", in_state("failed")),
+        ("belfry_set_aside_records", "Records that could not be understood and wait for somebody.", set_aside as f64),
         ("belfry_process_resident_bytes", "Memory the process holds.", resident_bytes() as f64),
     ];
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render(&gauges)).into_response()

@@ -493,3 +493,50 @@ async fn the_trail_is_served_as_others_read_it() {
     let metrics = house.as_token(&house.admin, Method::GET, "/metrics", None).await;
     assert!(String::from_utf8(metrics.body).unwrap().contains("belfry_trail_events"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_trail_checks_itself_and_finds_what_was_altered() {
+    let house = House::build().await;
+    let state = async || -> Value { house.as_token(&house.admin, Method::GET, "/api/v1/trail", None).await.json() };
+    let checked = async || {
+        assert_eq!(
+            house.as_token(&house.admin, Method::POST, "/api/v1/trail/verify", None).await.status,
+            StatusCode::ACCEPTED
+        );
+        for _ in 0..400 {
+            let now = state().await["self_check"].clone();
+            if now["state"] != "running" {
+                return now;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("the check does not end");
+    };
+    assert_eq!(state().await["self_check"]["state"], "never");
+    house.app.trail().seal().unwrap();
+    let good = checked().await;
+    assert_eq!(good["state"], "ok", "{good}");
+
+    let log = house.app.trail().folder().join("log");
+    let wal =
+        std::fs::read_dir(log).unwrap().flatten().find(|entry| entry.path().extension().is_some_and(|e| e == "wal"));
+    let wal = wal.unwrap().path();
+    let mut bytes = std::fs::read(&wal).unwrap();
+    let place = bytes.windows(4).position(|window| window == b"root").unwrap();
+    bytes[place] ^= 1;
+    std::fs::write(&wal, bytes).unwrap();
+    let bad = checked().await;
+    assert_eq!(bad["state"], "failed", "{bad}");
+    assert!(bad["position"].as_u64().is_some() && bad["what"].is_string(), "{bad}");
+    let mut told = Vec::new();
+    for _ in 0..100 {
+        told =
+            house.app.trail().read(0, 10_000, 64 << 20).map_or_else(|_| Vec::new(), |_| house.trail("trail.tampered"));
+        if !told.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    assert_eq!(house.trail("trail.verified").len(), 1);
+    assert_eq!(told.len(), 1);
+}

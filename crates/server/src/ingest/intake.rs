@@ -26,8 +26,6 @@ use crate::state::set_aside::{self, New};
 
 /// Records of one batch.
 pub const RECORDS_MAX: usize = 50_000;
-/// Bytes of a body once unpacked.
-pub const CONTENT_BYTES_MAX: usize = 64 << 20;
 /// Bodies that are being worked on, all together.
 const BODIES_BYTES_MAX: usize = 256 << 20;
 /// A record larger than this is refused and not kept.

@@ -29,6 +29,8 @@ const EVICT_EVERY: Duration = Duration::from_secs(300);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(2);
 /// What may wait for one channel. Whatever comes on top is held back, and the decision says so.
 const WAITING_MAX: i64 = 20_000;
+/// Of what a rule holds back in one step, so many are noted one by one. In a flood the rest is only counted.
+const HELD_NOTED_MAX: u32 = 500;
 /// The event about a message that reached nobody. Its own failure raises no other.
 pub const UNDELIVERABLE: &str = "notification.undeliverable";
 
@@ -189,6 +191,11 @@ impl Desk {
             (Verdict::Send { .. }, None) => return,
             (Verdict::Held { why }, _) => {
                 counts.0.held += 1;
+                let noted = outcome.held_noted.entry(rule.id.0.clone()).or_default();
+                *noted += 1;
+                if *noted > HELD_NOTED_MAX {
+                    return;
+                }
                 ("held", why.to_string())
             }
         };
@@ -308,6 +315,7 @@ struct Outcome {
     changes: Vec<MemoryChange>,
     decisions: Vec<Decision>,
     counts: BTreeMap<(String, i64), (Counts, Option<jiff::Timestamp>)>,
+    held_noted: HashMap<String, u32>,
 }
 
 impl Outcome {

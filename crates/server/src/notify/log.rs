@@ -8,7 +8,7 @@ use super::{Error, Notify, Recorder, message, recipients};
 use crate::changes::Entity;
 use crate::state;
 use crate::state::channels::Settings;
-use crate::state::deliveries::{Delivery as Row, NewDelivery, Wanted, identity_at_random};
+use crate::state::deliveries::{Attachment, Delivery as Row, Message, NewDelivery, Wanted, identity_at_random};
 
 const RESEND_MAX: usize = 1_000;
 const TO_MAX: usize = 50;
@@ -82,6 +82,7 @@ impl Notify {
         &self,
         position: u64,
         request: &MailEvent,
+        attachments: Vec<Attachment>,
         record: Recorder<'_>,
     ) -> Result<u64, Error> {
         let room = self.room();
@@ -104,7 +105,7 @@ impl Notify {
         let entry = entry.map_err(|error| Error::GivenUp(error.to_string()))?.map_err(|error| Error::GivenUp(error.to_string()))?;
         let entry = entry.ok_or_else(|| Error::NotFound { what: "event", id: position.to_string() })?;
         let event = Event::read(&entry).map_err(|error| Error::GivenUp(error.to_string()))?;
-        let told = message::of_event(room.frame(), &event, position, None, 0);
+        let told = Message { attachments, ..message::of_event(room.frame(), &event, position, None, 0) };
         let users = state::users::all(&room.needs.state).await?;
         let to = recipients::resolve(&channel, &request.to, &users);
         let deliveries: Vec<NewDelivery> = to

@@ -30,6 +30,7 @@ const ANSWER_CHARS_MAX: usize = 500;
 const FINISH_MAX: Duration = Duration::from_secs(15);
 /// Deliveries that ended are kept this long, decisions and lines of the inbox as well.
 const KEPT_DAYS: i64 = 90;
+const DECISIONS_MAX: u32 = 1_000_000;
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 const PRUNE_AT_ONCE: u32 = 2_000;
 
@@ -361,6 +362,7 @@ async fn prune(room: &Room) {
     let pruned = async {
         while state::deliveries::prune(&room.needs.state, before, PRUNE_AT_ONCE).await? == u64::from(PRUNE_AT_ONCE) {}
         while state::memory::prune(&room.needs.state, before, PRUNE_AT_ONCE).await? == u64::from(PRUNE_AT_ONCE) {}
+        state::memory::prune_to(&room.needs.state, DECISIONS_MAX).await?;
         let mut connection = room.needs.state.acquire().await?;
         state::inbox::prune(&mut connection, before).await
     };

@@ -91,7 +91,7 @@ fn run(room: &Room, store: &Store, row: &Rule, days: u32, now: Timestamp) -> Res
 fn look(room: &Room, event: &Event<'_>, position: u64, rule: Option<&str>, held_before: u64) -> PreviewMessage {
     let told = message::of_event(room.frame(), event, position, rule, held_before);
     let letter = email::letter(&told);
-    let body = webhook::body(&told, Some(event.to_json()));
+    let body = webhook::body(&told, Some(&event.to_json()));
     PreviewMessage {
         at: told.at.to_string(),
         position,

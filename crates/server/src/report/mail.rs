@@ -122,15 +122,14 @@ impl Reports {
         }
     }
 
-    /// The audit summary of an event as a file that goes with a mail. That it was taken is an event itself.
+    /// The audit summary of an event as a file that goes with a mail. Whoever sends the mail records it.
     pub async fn summary_attached(
         &self,
         subject: &Subject,
         position: u64,
         entry: Vec<u8>,
-        to: &[String],
     ) -> Result<Attachment, Error> {
-        let pdf = self.summary(subject, position, entry, to).await?;
+        let (pdf, _) = self.summarize(subject, position, entry).await?;
         let needs = &self.0.needs;
         let path = needs.folder.join(format!("{SUMMARY_PREFIX}{}.pdf", crate::state::new_id(needs.clock.now())));
         let target = path.clone();

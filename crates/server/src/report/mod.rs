@@ -243,15 +243,26 @@ impl Reports {
     }
 
     /// The audit summary of an event as PDF. That it was taken is an event itself.
-    pub async fn summary(
+    pub async fn summary(&self, subject: &Subject, position: u64, entry: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let (bytes, facts) = self.summarize(subject, position, entry).await?;
+        let event = json!({
+            "event": {"action": "audit.exported", "outcome": "success"},
+            "entity": {"type": "event", "id": position.to_string(), "name": facts.title},
+            "report": {"format": "pdf", "rows": 1, "first_position": position, "last_position": position, "destination": ["download"]},
+            "file": {"size": bytes.len(), "hash": {"sha256": file::sha256(&bytes)}},
+        });
+        self.record(subject, event).await?;
+        Ok(bytes)
+    }
+
+    async fn summarize(
         &self,
         subject: &Subject,
         position: u64,
         entry: Vec<u8>,
-        destination: &[String],
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<(Vec<u8>, pdf::EventFacts), Error> {
         let (needs, by) = (self.0.needs.clone(), subject.user_name().to_owned());
-        let (bytes, facts) = blocking(move || {
+        blocking(move || {
             let trail = needs.door.trail();
             let mut checkpoint = trail.checkpoint();
             if checkpoint.size <= position {
@@ -265,15 +276,7 @@ impl Reports {
             let bytes = pdf::summary(&facts, &|| false)?;
             Ok((bytes, facts))
         })
-        .await?;
-        let event = json!({
-            "event": {"action": "audit.exported", "outcome": "success"},
-            "entity": {"type": "event", "id": position.to_string(), "name": facts.title},
-            "report": {"format": "pdf", "rows": 1, "first_position": position, "last_position": position, "destination": destination},
-            "file": {"size": bytes.len(), "hash": {"sha256": file::sha256(&bytes)}},
-        });
-        self.record(subject, event).await?;
-        Ok(bytes)
+        .await
     }
 
     /// Records something that the subject did here.

@@ -117,6 +117,17 @@ pub async fn prune(pool: &SqlitePool, before: i64, count: u32) -> sqlx::Result<u
     Ok(done.rows_affected())
 }
 
+/// Forgets the oldest decisions beyond `kept`.
+pub async fn prune_to(pool: &SqlitePool, kept: u32) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "DELETE FROM decisions WHERE position < (SELECT position FROM decisions ORDER BY position DESC LIMIT 1 OFFSET $1)",
+    )
+    .bind(kept)
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,5 +176,9 @@ mod tests {
         assert_eq!(decisions(&pool, 1).await.unwrap(), [decision(1, "one")]);
         assert_eq!(prune(&pool, 2, 10).await.unwrap(), 1);
         assert!(decisions(&pool, 1).await.unwrap().is_empty());
+        decided(&mut connection, &[decision(7, "x"), decision(8, "y"), decision(9, "z")]).await.unwrap();
+        assert_eq!(prune_to(&pool, 10).await.unwrap(), 0);
+        assert_eq!(prune_to(&pool, 1).await.unwrap(), 2);
+        assert_eq!(decisions(&pool, 9).await.unwrap().len(), 1);
     }
 }

@@ -44,7 +44,13 @@ impl Entries for Memory {
 }
 
 pub fn options() -> Options {
-    Options { heap_bytes: 30_000_000, writers_max: 2, commit_after: Duration::from_secs(1), commit_events_max: 90, ..Options::default() }
+    Options {
+        heap_bytes: 30_000_000,
+        writers_max: 2,
+        commit_after: Duration::from_secs(1),
+        commit_events_max: 90,
+        ..Options::default()
+    }
 }
 
 pub fn open(dir: &Path, trail: &Arc<Memory>) -> Store {

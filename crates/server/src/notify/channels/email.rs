@@ -1,18 +1,26 @@
 //! Email: one message to one address, as HTML and plain text, over SMTP.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::address::Envelope;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment as Attached, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use minijinja::{Environment, context};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use super::Cause;
+use super::bounded::Bounded;
+use super::{Cause, Parcel};
 use crate::notify::text::{cut, one_line};
 use crate::state::channels::{Email, Security};
 use crate::state::deliveries::Message;
@@ -78,13 +86,18 @@ fn color(severity: u8) -> &'static str {
     }
 }
 
-/// The bytes that go over the wire after DATA. `id` becomes the Message-ID: the same over all retries,
+/// The bytes that go over the wire after DATA. The id of the parcel becomes the Message-ID: the same over all retries,
 /// so that a mailbox that took the message before its server died shows it once.
-pub fn compose(email: &Email, to: &str, id: &str, message: &Message, attached: Vec<(String, String, Vec<u8>)>) -> Result<(Envelope, Vec<u8>), Cause> {
+pub fn compose(
+    email: &Email,
+    parcel: &Parcel<'_>,
+    letter: Letter,
+    attached: Vec<(String, String, Vec<u8>)>,
+) -> Result<(Envelope, Vec<u8>), Cause> {
+    let Parcel { recipient: to, id, message, .. } = parcel;
     let from: Mailbox = email.from.parse().map_err(|_| Cause::Compose(format!("{} is no sender address", email.from)))?;
     let to: Mailbox = to.parse().map_err(|_| Cause::Compose(format!("{to} is no email address")))?;
     let domain = from.email.domain().to_owned();
-    let letter = letter(message);
     let alternative = MultiPart::alternative_plain_html(letter.plain, letter.html);
     let mut content = MultiPart::mixed().multipart(alternative.clone());
     let plain_only = attached.is_empty();
@@ -123,15 +136,14 @@ pub async fn send(email: &Email, address: SocketAddr, envelope: &Envelope, mail:
 
 async fn converse(email: &Email, address: SocketAddr, envelope: &Envelope, mail: &[u8]) -> Result<String, Cause> {
     let hello = ClientId::default();
-    let tls = match email.security {
-        Security::None => None,
-        Security::Tls | Security::Starttls => Some(tls_of(email)?),
+    let opened = tokio::time::timeout(CONNECT_MAX, TcpStream::connect(address)).await;
+    let stream = opened.map_err(|_| Cause::Timeout(CONNECT_MAX))?.map_err(|error| Cause::Connection(error.to_string()))?;
+    let stream: Box<dyn AsyncTokioStream> = match email.security {
+        Security::Tls => Box::new(Bounded::new(encrypt(email, stream).await?, address)),
+        Security::Starttls | Security::None => Box::new(Bounded::new(stream, address)),
     };
-    let implicit = if email.security == Security::Tls { tls.clone() } else { None };
-    let mut connection = AsyncSmtpConnection::connect_tokio1(address, Some(CONNECT_MAX), &hello, implicit, None)
-        .await
-        .map_err(|error| cause(Stage::Connect, &error))?;
-    let done = talk(&mut connection, email, tls, &hello, envelope, mail).await;
+    let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &hello).await.map_err(|error| cause(Stage::Connect, &error))?;
+    let done = talk(&mut connection, email, &hello, envelope, mail).await;
     // A polite end costs one round trip and keeps the log of the mail server clean; what it answers
     // changes nothing, the message is already taken or refused.
     let _ = tokio::time::timeout(Duration::from_secs(2), connection.abort()).await;
@@ -141,15 +153,14 @@ async fn converse(email: &Email, address: SocketAddr, envelope: &Envelope, mail:
 async fn talk(
     connection: &mut AsyncSmtpConnection,
     email: &Email,
-    tls: Option<TlsParameters>,
     hello: &ClientId,
     envelope: &Envelope,
     mail: &[u8],
 ) -> Result<String, Cause> {
-    if let (Security::Starttls, Some(tls)) = (email.security, tls) {
+    if email.security == Security::Starttls {
         // Refuses to go on when the server does not offer it: a silent fall back would send the
         // password and the message in the clear to whoever stripped the offer.
-        connection.starttls(tls, hello).await.map_err(|error| cause(Stage::Secure, &error))?;
+        connection.starttls(starttls_of(email)?, hello).await.map_err(|error| cause(Stage::Secure, &error))?;
     }
     if let Some(username) = email.username.as_deref().filter(|name| !name.is_empty()) {
         let credentials = Credentials::new(username.to_owned(), email.password.clone().unwrap_or_default());
@@ -162,13 +173,37 @@ async fn talk(
     Ok(words(&response))
 }
 
-fn tls_of(email: &Email) -> Result<TlsParameters, Cause> {
+fn starttls_of(email: &Email) -> Result<TlsParameters, Cause> {
     let mut tls = TlsParameters::builder(email.host.clone());
-    if let Some(pem) = email.certificate_authority.as_deref().filter(|pem| !pem.trim().is_empty()) {
+    if let Some(pem) = authority(email) {
         let authority = Certificate::from_pem(pem.as_bytes()).map_err(|error| Cause::Compose(chain(&error)))?;
         tls = tls.add_root_certificate(authority);
     }
     tls.build().map_err(|error| Cause::Compose(chain(&error)))
+}
+
+/// TLS from the first byte. The certificate must be for the name in the settings, not for the address.
+async fn encrypt(email: &Email, stream: TcpStream) -> Result<TlsStream<TcpStream>, Cause> {
+    let unusable = |error: &dyn std::error::Error| Cause::Compose(chain(error));
+    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    if let Some(pem) = authority(email) {
+        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            let certificate = certificate.map_err(|error| unusable(&error))?;
+            roots.add(certificate).map_err(|error| unusable(&error))?;
+        }
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(&error))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(email.host.clone()).map_err(|error| unusable(&error))?;
+    let encrypted = tokio::time::timeout(CONNECT_MAX, TlsConnector::from(Arc::new(config)).connect(name, stream)).await;
+    encrypted.map_err(|_| Cause::Timeout(CONNECT_MAX))?.map_err(|error| Cause::Connection(chain(&error)))
+}
+
+fn authority(email: &Email) -> Option<&str> {
+    email.certificate_authority.as_deref().filter(|pem| !pem.trim().is_empty())
 }
 
 /// How far the conversation had come. A "no" before the message was spoken of is about us and our
@@ -225,6 +260,11 @@ mod tests {
         }
     }
 
+    fn composed(to: &str, message: &Message, attached: Vec<(String, String, Vec<u8>)>) -> Result<(Envelope, Vec<u8>), Cause> {
+        let parcel = Parcel { id: "dlv-1", recipient: to, message, event: None, now: message.at };
+        compose(&settings(), &parcel, letter(message), attached)
+    }
+
     #[test]
     fn the_letter_says_it_all_twice() {
         let letter = letter(&example());
@@ -253,7 +293,7 @@ mod tests {
         let mut message = example();
         message.subject = "x\r\nBcc: eve@example.org\r\n\r\nbody".to_owned();
         message.rule = Some("r\r\nBcc: eve@example.org".to_owned());
-        let (envelope, bytes) = compose(&settings(), "ops@example.org", "dlv-1", &message, Vec::new()).unwrap();
+        let (envelope, bytes) = composed("ops@example.org", &message, Vec::new()).unwrap();
         assert_eq!(envelope.to().len(), 1);
         let text = String::from_utf8(bytes).unwrap();
         let head = text.split("\r\n\r\n").next().unwrap();
@@ -266,20 +306,20 @@ mod tests {
     fn names_in_any_script_survive() {
         let mut message = example();
         message.subject = "Вход: Ада 漢字 أدا".to_owned();
-        let (_, bytes) = compose(&settings(), "ops@example.org", "dlv-1", &message, Vec::new()).unwrap();
+        let (_, bytes) = composed("ops@example.org", &message, Vec::new()).unwrap();
         assert!(bytes.is_ascii(), "old mail servers take ASCII only");
     }
 
     #[test]
     fn a_wrong_address_is_said_by_name() {
-        let error = compose(&settings(), "no address", "dlv-1", &example(), Vec::new()).unwrap_err();
+        let error = composed("no address", &example(), Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "no address is no email address");
     }
 
     #[test]
     fn an_attachment_travels_with_its_name() {
         let attached = vec![("report.csv".to_owned(), "text/csv".to_owned(), b"a,b\n".to_vec())];
-        let (_, bytes) = compose(&settings(), "ops@example.org", "dlv-1", &example(), attached).unwrap();
+        let (_, bytes) = composed("ops@example.org", &example(), attached).unwrap();
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.contains("multipart/mixed") && text.contains("filename=\"report.csv\""), "{text}");
     }

@@ -1,5 +1,6 @@
 //! The channels, one file each, and what they have in common: how a message is sent, and how a "no" is read.
 
+mod bounded;
 pub mod email;
 pub mod inbox;
 pub mod post;
@@ -169,7 +170,7 @@ impl Sender {
             }
             Settings::Webhook(hook) => match settings::secrets(hook, parcel.now) {
                 Ok(secrets) => {
-                    let body = webhook::body(parcel.message, parcel.event.clone());
+                    let body = webhook::body(parcel.message, parcel.event.as_ref());
                     let headers = webhook::headers(parcel.id, parcel.now, &body, &secrets);
                     self.post(&hook.url, redact::url(&hook.url), body, &headers).await
                 }
@@ -200,22 +201,23 @@ impl Sender {
     }
 
     async fn mail(&self, email: &crate::state::channels::Email, parcel: &Parcel<'_>) -> Sent {
-        let mut request = format!(
-            "SMTP {}:{} ({})\nfrom: {}\nto: {}\nmessage-id: {}\nsubject: {}\n\n",
+        let letter = email::letter(parcel.message);
+        let request = format!(
+            "SMTP {}:{} ({})\nfrom: {}\nto: {}\nmessage-id: {}\nsubject: {}\n\n{}",
             email.host,
             email.port,
             settings::security_name(email.security),
             email.from,
             parcel.recipient,
             parcel.id,
-            email::letter(parcel.message).subject,
+            letter.subject,
+            letter.plain,
         );
-        request.push_str(&email::letter(parcel.message).plain);
         let attached = match attachments(parcel.message).await {
             Ok(attached) => attached,
             Err(cause) => return (request, Err((cause, None))),
         };
-        let (envelope, mail) = match email::compose(email, parcel.recipient, parcel.id, parcel.message, attached) {
+        let (envelope, mail) = match email::compose(email, parcel, letter, attached) {
             Ok(composed) => composed,
             Err(cause) => return (request, Err((cause, None))),
         };

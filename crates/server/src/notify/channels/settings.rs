@@ -66,8 +66,8 @@ pub fn read(kind: ChannelKind, draft: &Value, before: Option<&Settings>, now: Ti
     let draft = if draft.is_null() { json!({}) } else { draft.clone() };
     match kind {
         ChannelKind::Email => email(parse(draft)?, before).map(Settings::Email),
-        ChannelKind::Slack => chat(parse(draft)?, before).map(Settings::Slack),
-        ChannelKind::Teams => chat(parse(draft)?, before).map(Settings::Teams),
+        ChannelKind::Slack => chat(&parse(draft)?, before).map(Settings::Slack),
+        ChannelKind::Teams => chat(&parse(draft)?, before).map(Settings::Teams),
         ChannelKind::Webhook => webhook(parse(draft)?, before, now).map(Settings::Webhook),
         ChannelKind::Inbox => match draft.as_object() {
             Some(members) if members.is_empty() => Ok(Settings::Inbox),
@@ -152,7 +152,7 @@ fn web_address(url: &str) -> Result<(), Vec<ProblemPart>> {
     Ok(())
 }
 
-fn chat(draft: ChatDraft, before: Option<&Settings>) -> Result<Chat, Vec<ProblemPart>> {
+fn chat(draft: &ChatDraft, before: Option<&Settings>) -> Result<Chat, Vec<ProblemPart>> {
     let url = match before {
         Some(Settings::Slack(known) | Settings::Teams(known)) if stays(&draft.url, &redact::host_only(&known.url)) => known.url.clone(),
         _ => draft.url.trim().to_owned(),

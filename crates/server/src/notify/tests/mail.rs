@@ -143,11 +143,24 @@ async fn an_event_is_mailed_by_hand() {
     house.channel(ChannelKind::Email, settings(&server, json!({}))).await;
     let position = house.login_failed("root").await;
     let request = api::notify::MailEvent { to: vec!["auditor@example.org".to_owned()], channel: None };
-    assert_eq!(house.notify.mail_event(position, &request, house.recorder()).await.unwrap(), 1);
+    assert_eq!(house.notify.mail_event(position, &request, Vec::new(), house.recorder()).await.unwrap(), 1);
     assert_eq!(server.wants(1).await[0]["to"], json!(["auditor@example.org"]));
     let exported = house.events("audit.exported");
     assert!(exported[0]["event"]["reason"].as_str().unwrap().contains("auditor@example.org"));
     let request = api::notify::MailEvent { to: vec!["nobody".to_owned()], channel: None };
-    assert!(house.notify.mail_event(position, &request, house.recorder()).await.is_err());
+    assert!(house.notify.mail_event(position, &request, Vec::new(), house.recorder()).await.is_err());
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_an_end_is_cut_off() {
+    let house = House::open().await;
+    let server = Receiver::start("smtp_receiver.py", &["--endless"]);
+    let channel = house.channel(ChannelKind::Email, settings(&server, json!({}))).await;
+    let started = std::time::Instant::now();
+    let tested = house.notify.channel_test(&channel.id, "ada").await.unwrap();
+    assert_eq!(tested.state, DeliveryState::Failed);
+    assert!(tested.attempt.answer.contains("without an end"), "{}", tested.attempt.answer);
+    assert!(started.elapsed() < std::time::Duration::from_secs(20));
     house.close().await;
 }

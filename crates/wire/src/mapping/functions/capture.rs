@@ -66,6 +66,7 @@ impl FunctionExpression for Call {
     }
 
     fn type_def(&self, _: &TypeState) -> TypeDef {
-        TypeDef::any().infallible()
+        let groups = Kind::object(Collection::from_unknown(Kind::bytes().or_undefined()));
+        TypeDef::from(groups.or_null()).infallible()
     }
 }

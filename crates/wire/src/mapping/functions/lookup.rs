@@ -69,7 +69,12 @@ impl FunctionExpression for Call {
         }
     }
 
-    fn type_def(&self, _: &TypeState) -> TypeDef {
-        TypeDef::any().infallible()
+    fn type_def(&self, state: &TypeState) -> TypeDef {
+        let answers = self.table.values().map(Kind::from).fold(Kind::null(), |all, one| all.union(one));
+        let kind = match &self.otherwise {
+            Some(otherwise) => answers.union(otherwise.type_def(state).kind().clone()),
+            None => answers,
+        };
+        TypeDef::from(kind).infallible()
     }
 }

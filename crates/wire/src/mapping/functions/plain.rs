@@ -14,11 +14,25 @@ pub(super) struct Plain {
     name: &'static str,
     usage: &'static str,
     parameters: &'static [Parameter],
-    returns: u16,
+    returns: Returns,
     call: fn(&[&Value]) -> Value,
 }
 
-const TEXT: u16 = kind::BYTES | kind::NULL;
+/// What a function gives. The narrower, the less the compiler has to carry along: it copies the types of all that is
+/// known at every step.
+#[derive(Debug, Clone, Copy)]
+enum Returns {
+    /// A text, or null.
+    Text,
+    /// A whole number, or null.
+    Integer,
+    Boolean,
+    /// A list of texts, or null.
+    Texts,
+    /// An object of texts.
+    Fields,
+}
+
 const VALUE: &[Parameter] = &[Parameter::required("value", kind::ANY, "any value")];
 
 pub(super) const FUNCTIONS: &[Plain] = &[
@@ -26,12 +40,12 @@ pub(super) const FUNCTIONS: &[Plain] = &[
         name: "text",
         usage: "The value as text, without blanks around it. null for what says nothing: empty, `-`, `null`, `none`, lists and objects.",
         parameters: VALUE,
-        returns: TEXT,
+        returns: Returns::Text,
         call: |args| args.first().map_or(Value::Null, |v| text(v)),
     },
     Plain {
         name: "first",
-        usage: "The first of up to eight values that says something.",
+        usage: "The first of up to eight values that says something, as text.",
         parameters: &[
             Parameter::required("a", kind::ANY, "tried first"),
             Parameter::required("b", kind::ANY, "tried next"),
@@ -42,49 +56,49 @@ pub(super) const FUNCTIONS: &[Plain] = &[
             Parameter::optional("g", kind::ANY, ""),
             Parameter::optional("h", kind::ANY, ""),
         ],
-        returns: kind::ANY,
-        call: |args| args.iter().find(|v| says_something(v)).map_or(Value::Null, |v| (*v).clone()),
+        returns: Returns::Text,
+        call: |args| args.iter().map(|v| text(v)).find(|v| !v.is_null()).unwrap_or(Value::Null),
     },
     Plain {
         name: "ip",
         usage: "The address in `10.0.0.1:22`, `[::1]:22`, `::ffff:10.0.0.1` and the like; null when there is none.",
         parameters: VALUE,
-        returns: TEXT,
+        returns: Returns::Text,
         call: |args| address_of(args).map_or(Value::Null, |a| Value::from(a.ip.to_string())),
     },
     Plain {
         name: "port",
         usage: "The port in `10.0.0.1:22`, or a port that stands alone.",
         parameters: VALUE,
-        returns: kind::INTEGER | kind::NULL,
+        returns: Returns::Integer,
         call: port,
     },
     Plain {
         name: "slug",
         usage: "The value in lower case with nothing but a-z, 0-9, `_`, `.` and `-`: what event.action may hold.",
         parameters: VALUE,
-        returns: TEXT,
+        returns: Returns::Text,
         call: |args| args.first().copied().and_then(text_of).and_then(|t| slug(&t)).map_or(Value::Null, Value::from),
     },
     Plain {
         name: "has",
         usage: "Does the text contain this part, or one of these parts?",
         parameters: PARTS,
-        returns: kind::BOOLEAN,
+        returns: Returns::Boolean,
         call: |args| any_part(args, |text, part| text.contains(part)),
     },
     Plain {
         name: "begins",
         usage: "Does the text begin with this part, or one of these parts?",
         parameters: PARTS,
-        returns: kind::BOOLEAN,
+        returns: Returns::Boolean,
         call: |args| any_part(args, |text, part| text.starts_with(part)),
     },
     Plain {
         name: "ends",
         usage: "Does the text end with this part, or one of these parts?",
         parameters: PARTS,
-        returns: kind::BOOLEAN,
+        returns: Returns::Boolean,
         call: |args| any_part(args, |text, part| text.ends_with(part)),
     },
     Plain {
@@ -95,7 +109,7 @@ pub(super) const FUNCTIONS: &[Plain] = &[
             Parameter::required("separator", kind::BYTES, "what the pieces are separated by"),
             Parameter::required("index", kind::INTEGER, "which piece"),
         ],
-        returns: TEXT,
+        returns: Returns::Text,
         call: part,
     },
     Plain {
@@ -105,14 +119,14 @@ pub(super) const FUNCTIONS: &[Plain] = &[
             Parameter::required("value", kind::ANY, "any value"),
             Parameter::required("mark", kind::BYTES, "the mark"),
         ],
-        returns: TEXT,
+        returns: Returns::Text,
         call: after,
     },
     Plain {
         name: "list",
         usage: "The value as a list of texts: a list as it is, a text split at commas, anything else alone.",
         parameters: VALUE,
-        returns: kind::ARRAY | kind::NULL,
+        returns: Returns::Texts,
         call: list,
     },
     Plain {
@@ -122,31 +136,28 @@ pub(super) const FUNCTIONS: &[Plain] = &[
             Parameter::required("value", kind::ANY, "a list"),
             Parameter::required("separator", kind::BYTES, "what to put between"),
         ],
-        returns: TEXT,
+        returns: Returns::Text,
         call: joined,
     },
     Plain {
         name: "pairs",
         usage: "The key=value pairs in a text, as an object.",
         parameters: VALUE,
-        returns: kind::OBJECT | kind::NULL,
-        call: |args| match args.first().copied().and_then(text_of) {
-            Some(text) => kv::pairs(&text).into_value(),
-            None => Value::Null,
-        },
+        returns: Returns::Fields,
+        call: pairs,
     },
     Plain {
         name: "outcome",
         usage: "`success` or `failure` for the usual words for them (ok, true, allowed, granted; failed, false, denied, error …), else null.",
         parameters: VALUE,
-        returns: TEXT,
+        returns: Returns::Text,
         call: |args| args.first().copied().and_then(text_of).and_then(|t| outcome(&t)).map_or(Value::Null, Value::from),
     },
     Plain {
         name: "labelled",
         usage: "The custom fields of CEF (`cs1` with `cs1Label` and so on) under the names that their labels give.",
         parameters: VALUE,
-        returns: kind::OBJECT,
+        returns: Returns::Fields,
         call: labelled,
     },
 ];
@@ -170,7 +181,13 @@ impl Function for Plain {
     }
 
     fn return_kind(&self) -> u16 {
-        self.returns
+        match self.returns {
+            Returns::Text => kind::BYTES | kind::NULL,
+            Returns::Integer => kind::INTEGER | kind::NULL,
+            Returns::Boolean => kind::BOOLEAN,
+            Returns::Texts => kind::ARRAY | kind::NULL,
+            Returns::Fields => kind::OBJECT,
+        }
     }
 
     fn examples(&self) -> &'static [Example] {
@@ -220,9 +237,14 @@ impl FunctionExpression for Call {
     }
 
     fn type_def(&self, _: &TypeState) -> TypeDef {
-        // `Parameter` knows how to read these bits; the compiler offers no other way from outside.
-        let returns = Parameter::required("returns", self.function.returns, "").kind();
-        TypeDef::any().with_kind(returns).infallible()
+        let kind = match self.function.returns {
+            Returns::Text => Kind::bytes().or_null(),
+            Returns::Integer => Kind::integer().or_null(),
+            Returns::Boolean => Kind::boolean(),
+            Returns::Texts => Kind::array(Collection::from_unknown(Kind::bytes())).or_null(),
+            Returns::Fields => Kind::object(Collection::from_unknown(Kind::bytes().or_undefined())),
+        };
+        TypeDef::from(kind).infallible()
     }
 }
 
@@ -232,15 +254,6 @@ fn text(value: &Value) -> Value {
         None => Value::Null,
         Some(text) if value.to_str_lossy().is_some_and(|whole| whole.len() == text.len()) => value.clone(),
         Some(text) => Value::from(text.as_ref()),
-    }
-}
-
-fn says_something(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Object(map) => !map.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        scalar => text_of(scalar).is_some(),
     }
 }
 
@@ -357,6 +370,13 @@ fn outcome(text: &str) -> Option<&'static str> {
         return Some("success");
     }
     FAILURE.contains(&word.as_str()).then_some("failure")
+}
+
+fn pairs(args: &[&Value]) -> Value {
+    let text = args.first().copied().and_then(text_of);
+    let found = text.as_deref().map(kv::pairs);
+    let pairs = found.map(|f| f.pairs).unwrap_or_default();
+    Value::Object(pairs.into_iter().rev().map(|(key, value)| (KeyString::from(key), Value::from(value))).collect())
 }
 
 fn labelled(args: &[&Value]) -> Value {

@@ -20,7 +20,7 @@ impl Function for Usual {
     }
 
     fn usage(&self) -> &'static str {
-        "Finds fields by their usual names. The table says for each name of ours which names to look for, the best first: \
+        "Finds fields by their usual names, as texts. The table says for each name of ours which names to look for, the best first: \
          `{\"user\": [\"suser\", \"actor.email\"]}`. Upper and lower case, `_`, `-` and blanks make no difference; a name \
          also fits the end of a longer path, unless it starts with a dot."
     }
@@ -90,7 +90,7 @@ struct Choice {
 struct Find {
     /// A whole path before an end of one, then the choice in the list, then how much of the path was left over.
     rank: (bool, usize, usize),
-    value: Value,
+    value: String,
 }
 
 impl FunctionExpression for Call {
@@ -99,12 +99,13 @@ impl FunctionExpression for Call {
         let mut finds: Vec<Option<Find>> = self.targets.iter().map(|_| None).collect();
         let mut left = FIELDS_MAX;
         self.walk(&record, &mut String::new(), &mut Vec::new(), &mut left, &mut finds);
-        let found = self.targets.iter().zip(finds).filter_map(|(target, find)| Some((target.clone(), find?.value))).collect();
+        let found = self.targets.iter().zip(finds).filter_map(|(target, find)| Some((target.clone(), Value::from(find?.value)))).collect();
         Ok(Value::Object(found))
     }
 
     fn type_def(&self, _: &TypeState) -> TypeDef {
-        TypeDef::any().infallible()
+        let found = Kind::object(Collection::from_unknown(Kind::bytes().or_undefined()));
+        TypeDef::from(found).infallible()
     }
 }
 
@@ -155,10 +156,18 @@ impl Call {
                     && let Some(slot) = finds.get_mut(choice.target)
                     && slot.as_ref().is_none_or(|best| rank < best.rank)
                 {
-                    *slot = Some(Find { rank, value: value.clone() });
+                    *slot = Some(Find { rank, value: as_text(value) });
                 }
             }
         }
+    }
+}
+
+/// A scalar as text; a list of them with commas between.
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::Array(items) => items.iter().filter_map(text_of).collect::<Vec<_>>().join(", "),
+        scalar => text_of(scalar).unwrap_or_default().into_owned(),
     }
 }
 
