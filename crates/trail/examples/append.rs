@@ -1,4 +1,5 @@
 //! How fast entries are on disk: `cargo run --release -p trail --example append [entries] [batch] [threads] [folder]`.
+//! FRAME and LEVEL in the environment set the entries in a frame and the level of zstd.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement, run by hand")]
 
 use std::fmt::Write as _;
@@ -11,9 +12,8 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: u64| arguments.next().map_or(default, |a| a.parse().unwrap());
     let (entries, batch, threads) = (number(1_000_000), number(2_000), number(4));
-    let folder = arguments
-        .next()
-        .map_or_else(|| tempfile::tempdir().unwrap().keep(), |f| tempfile::tempdir_in(f).unwrap().keep());
+    let temporary = arguments.next().map_or_else(tempfile::tempdir, tempfile::tempdir_in).unwrap();
+    let folder = temporary.path();
     let mut options = Options::default();
     if let Ok(n) = std::env::var("FRAME") {
         options.frame_entries_max = n.parse().unwrap();
@@ -22,8 +22,8 @@ fn main() {
         options.zstd_level = n.parse().unwrap();
     }
     let key = SigningKey::generate().unwrap();
-    Trail::create(&folder, "localhost/append", &key).unwrap();
-    let (trail, _) = Trail::open(&folder, key.clone(), options).unwrap();
+    Trail::create(folder, "localhost/append", &key).unwrap();
+    let (trail, _) = Trail::open(folder, key.clone(), options).unwrap();
     let per_thread = entries / threads;
     // A few batches made ahead for each thread, so that making them is not measured.
     let made: Vec<Vec<Vec<Bytes>>> = (0..threads)
@@ -63,30 +63,29 @@ fn main() {
         at(0.5),
         at(0.99),
     );
-    while has_sealed(&folder) {
+    while has_sealed(folder) {
         std::thread::sleep(Duration::from_millis(5));
     }
     let closed = begun.elapsed().as_secs_f64();
     println!(
         "all packed after {closed:.2} s, {:.2} CPU s per million, {:.1} bytes per packed entry",
         (cpu_seconds() - cpu) / size as f64 * 1e6,
-        packed_bytes_per_entry(&folder)
+        packed_bytes_per_entry(folder)
     );
     reads(&trail);
     trail.close();
     drop(trail);
     let begun = Instant::now();
-    let (trail, _) = Trail::open(&folder, key, Options::default()).unwrap();
+    let (trail, _) = Trail::open(folder, key, Options::default()).unwrap();
     println!("opened again in {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
     reads(&trail);
     let key = trail.public_key().clone();
     drop(trail);
     let (begun, cpu) = (Instant::now(), cpu_seconds());
-    let verified = trail::verify::folder(&folder, &key, &mut |_| (), None).unwrap();
+    let verified = trail::verify::folder(folder, &key, &mut |_| (), None).unwrap();
     let (took, cpu) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     let size = verified.size as f64;
     println!("verified in {:.0} ms: {:.0} entries/s, {:.0} entries per CPU s", took * 1e3, size / took, size / cpu);
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 fn reads(trail: &Trail) {
