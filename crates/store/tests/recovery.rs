@@ -74,8 +74,8 @@ fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
     let trail = trail(400);
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), &trail);
-    for step in 0..12 {
-        follow(&store, &trail, 17 + step);
+    for step in 0..9 {
+        follow(&store, &trail, 23 + step);
         if step % 3 == 2 {
             store.commit().unwrap();
         }
