@@ -106,7 +106,7 @@ fn keeper_commander_exports_by_hec_and_syslog() {
             .clone()
     };
     assert_eq!(by("app_client_added")["user"]["name"], "бола@example.com");
-    assert_eq!(by("credential.password.viewed")["source"]["ip"], "10.1.1.1");
+    assert_eq!(by("secret.viewed")["source"]["ip"], "10.1.1.1");
     assert!(by("app_client_added")["event"]["original"].as_str().unwrap().contains("quote"));
 
     for framing in ["lines", "counting"] {
