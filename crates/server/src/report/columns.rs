@@ -181,7 +181,7 @@ mod tests {
             ("user.roles", json!(["administrator", "dba"])),
             ("user.email", json!(null)),
             ("user.email|user.name", json!("ada")),
-            ("labels.port", json!(22.0)),
+            ("labels.port", json!(22)),
             ("severity.name", json!("medium")),
             ("position", json!(17)),
             ("changed", json!(true)),
