@@ -63,12 +63,18 @@ impl Throttle {
         }
     }
 
-    /// A try succeeded: this person, from here, is trusted again. Others who guess their name are not.
+    /// A try succeeded, which was counted as failed before it was looked at: this person, from here, is trusted
+    /// again. For the address and the name only this one try is taken back: others who guess there are not.
     pub fn succeeded(&self, name: &str, address: Option<IpAddr>) {
         let mut failures = self.0.lock();
         for (key, _) in keys(name, address) {
             if matches!(key, Key::Pair(..)) {
                 failures.remove(&key);
+            } else if let Some(entry) = failures.get_mut(&key) {
+                entry.count = entry.count.saturating_sub(1);
+                if entry.count == 0 {
+                    failures.remove(&key);
+                }
             }
         }
     }
@@ -162,6 +168,18 @@ mod tests {
             throttle.failed(&format!("user{index}"), address(&format!("2a00:1::{index:x}")), at(0));
         }
         assert!(throttle.wait("x", address("2a00:1::ffff"), at(0)).is_some());
+    }
+
+    #[test]
+    fn an_office_behind_one_address_signs_in_all_day() {
+        let throttle = Throttle::default();
+        for index in 0..200 {
+            let name = format!("user{}", index % 3);
+            assert_eq!(throttle.wait(&name, address("10.0.0.1"), at(index)), None);
+            throttle.failed(&name, address("10.0.0.1"), at(index));
+            throttle.succeeded(&name, address("10.0.0.1"));
+        }
+        assert!(throttle.0.lock().is_empty());
     }
 
     #[test]
