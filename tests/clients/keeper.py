@@ -4,6 +4,9 @@ import sys
 
 from keepercommander.commands import aram
 
+# Commander loads the texts of messages from its own servers; one of them stands for all.
+aram.syslog_templates = {"login": "User ${username} logged in from ${ip_address}"}
+
 EVENTS = [
     {"id": 9001, "created": 1794000001, "audit_event_type": "login", "username": "ada@example.com", "ip_address": "10.1.1.1",
      "keeper_version": "16.11.8", "geo_location": "Lyon, FR"},
