@@ -48,6 +48,13 @@ async function firstRow(page: Page): Promise<void> {
   await page.getByRole('complementary', { name: 'Event', exact: true }).waitFor()
 }
 
+/** Waits until nothing stands in for what is still loading. */
+async function settled(page: Page): Promise<void> {
+  await page.waitForTimeout(300)
+  await page.waitForFunction(() => document.querySelector('.mantine-Skeleton-root, [aria-busy=true]') === null, null, { timeout: 15_000 }).catch(() => undefined)
+  await page.waitForTimeout(250)
+}
+
 mkdirSync(folder, { recursive: true })
 const browser = await launch()
 const heard = new Set<string>()
@@ -63,10 +70,11 @@ for (const size of SIZES) {
     for (const shot of SHOTS) {
       if (only && !shot.name.match(only)) continue
       await page.goto(BASE + shot.path)
-      await page.waitForLoadState('networkidle').catch(() => undefined)
+      await page.getByRole('heading', { level: 1 }).first().waitFor({ timeout: 20_000 }).catch(() => heard.add(`${shot.name} has no heading`))
+      await settled(page)
       try {
         await shot.then?.(page)
-        await page.waitForTimeout(500)
+        await settled(page)
       } catch (fault) {
         heard.add(`${shot.name}: ${String(fault).split('\n')[0] ?? ''}`)
       }

@@ -6,6 +6,7 @@ import { useState } from 'react'
 import * as ask from '@/api/queries'
 import { count } from '@/lib/format'
 import { exclude, hasClause, include, literal } from '@/lib/kql'
+import { bySeverity } from '@/lib/severity'
 import { SeverityMark } from '@/ui/Severity'
 import classes from './Facets.module.css'
 import { useTitles } from './titles'
@@ -36,7 +37,8 @@ function Facet({ field, title, question, onFilter }: { field: string; title: str
   const [all, setAll] = useState(false)
   const titles = useTitles()
   const { data, isPending, isError } = useQuery({ ...ask.values(question, field, ''), enabled: open, placeholderData: (before) => before })
-  const items = data?.items ?? []
+  const found = data?.items ?? []
+  const items = field === 'event.severity' ? bySeverity(found) : found
   const most = Math.max(1, ...items.map((i) => i.count))
   return (
     <section className={classes.facet}>

@@ -7,6 +7,7 @@ import * as ask from '@/api/queries'
 import type { Field, FilterFault } from '@/api/types'
 import { count } from '@/lib/format'
 import { literal, placeAt, tokens, type Place } from '@/lib/kql'
+import { bySeverity } from '@/lib/severity'
 import classes from './KqlBar.module.css'
 
 interface Props {
@@ -200,11 +201,14 @@ function useSuggestions(place: Place, open: boolean, within: Props['within']): S
   const catalogue = useQuery({ ...ask.catalogue, enabled: open && place.kind === 'value' && place.field === 'event.action' })
   const [prefix] = useDebouncedValue(place.kind === 'value' ? place.prefix.replace(/\*$/, '') : '', 120)
   const field = place.kind === 'value' ? place.field : ''
-  const values = useQuery({ ...ask.values({ filter: '', ...within }, field, prefix), enabled: open && field !== '' && !field.includes('*'), placeholderData: (before) => before })
+  // Severities are numbers in events and words for people; the words are few, so all of them are asked for.
+  const asked = field === 'event.severity' ? '' : prefix
+  const values = useQuery({ ...ask.values({ filter: '', ...within }, field, asked), enabled: open && field !== '' && !field.includes('*'), placeholderData: (before) => before })
   if (!open || place.kind === 'none') return []
   if (place.kind === 'join') return JOINS.filter((j) => j.shown.startsWith(place.prefix.toLowerCase()))
   if (place.kind === 'field') return fieldSuggestions(fields.data ?? [], place.prefix)
-  const counted = (values.data?.items ?? []).filter((v) => v.value.toLowerCase().startsWith(place.prefix.toLowerCase().replace(/\*$/, '')))
+  const found = values.data?.items ?? []
+  const counted = (field === 'event.severity' ? bySeverity(found) : found).filter((v) => v.value.toLowerCase().startsWith(place.prefix.toLowerCase().replace(/\*$/, '')))
   const known = counted.map((v) => ({ insert: `${literal(v.value)} `, shown: v.value, aside: count(v.count) }))
   if (field !== 'event.action' || place.prefix.length < 2) return known
   const more = (catalogue.data ?? []).filter((t) => t.id.startsWith(place.prefix.replace(/\*$/, '')) && !counted.some((c) => c.value === t.id))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { change, plural, short } from './format'
 import { at, changes, leaves, textAt } from './record'
-import { severityOf } from './severity'
+import { bySeverity, severityOf } from './severity'
 
 const EVENT = { event: { action: 'a.b', severity: 61 }, user: { name: 'ada', roles: ['x', 'y'] }, 'labels.team': 'red', changes: [{ field: 'enabled', old: false, new: true }, 'odd'] }
 
@@ -30,6 +30,13 @@ describe('severity', () => {
     [undefined, 'info'],
     ['nonsense', 'info'],
   ])('%s is %s', (value, word) => expect(severityOf(value)).toBe(word))
+})
+
+it('sums numbers under their word', () => {
+  expect(bySeverity([{ value: '10', count: 3 }, { value: '50', count: 2 }, { value: '48', count: 1 }, { value: '20', count: 4 }])).toEqual([
+    { value: 'medium', count: 3 },
+    { value: 'info', count: 7 },
+  ])
 })
 
 describe('figures', () => {

@@ -10,3 +10,10 @@ export function severityOf(value: unknown): Severity {
   if (number <= 60) return 'medium'
   return number <= 80 ? 'high' : 'critical'
 }
+
+/** Counts of numbers from 0 to 100 as counts of the words for them, the worst first. */
+export function bySeverity(counts: Array<{ value: string; count: number }>): Array<{ value: Severity; count: number }> {
+  const sums = new Map<Severity, number>()
+  for (const { value, count } of counts) sums.set(severityOf(value), (sums.get(severityOf(value)) ?? 0) + count)
+  return [...SEVERITIES].reverse().flatMap((value) => (sums.has(value) ? [{ value, count: sums.get(value) ?? 0 }] : []))
+}

@@ -82,7 +82,7 @@ export function Events() {
   }, [live, again])
 
   // The bars count the same events; asking for the total once more would double the work.
-  const total = useQuery({ ...ask.summary(question, 'event.severity', 'auto'), placeholderData: keepPreviousData }).data?.total ?? null
+  const total = useQuery({ ...ask.summary(question, 'event.severity', 'auto', 101), placeholderData: keepPreviousData }).data?.total ?? null
   return (
     <div className={classes.page}>
       <h1 className="hidden">Events</h1>
@@ -188,7 +188,7 @@ export function Events() {
 const EXPORTED: Record<string, string> = { target: 'host.name|entity.name|credential.username|user.target.name', origin: 'source.ip', 'event.action': 'action.title', 'event.severity': 'severity.name' }
 
 function Bars({ asked, zoom }: { asked: ReturnType<typeof useQuestion>; zoom: (from: number, to: number) => void }) {
-  const { data, error, isPending } = useQuery({ ...ask.summary(asked.question, 'event.severity', 'auto'), placeholderData: keepPreviousData })
+  const { data, error, isPending } = useQuery({ ...ask.summary(asked.question, 'event.severity', 'auto', 101), placeholderData: keepPreviousData })
   const { bars, width } = barsOf(data, asked.span)
   return (
     <div className={classes.bars}>

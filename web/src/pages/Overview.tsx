@@ -90,7 +90,7 @@ function Number(props: { to: string; search?: Record<string, string>; title: str
 
 function OverTime({ asked }: { asked: ReturnType<typeof useQuestion> }) {
   const navigate = useNavigate()
-  const { data, error, refetch } = useQuery({ ...ask.summary(asked.question, 'event.severity', 'auto'), placeholderData: keepPreviousData })
+  const { data, error, refetch } = useQuery({ ...ask.summary(asked.question, 'event.severity', 'auto', 101), placeholderData: keepPreviousData })
   const { bars, width } = barsOf(data, asked.span)
   const search = { from: asked.range.from, to: asked.range.to }
   return (

@@ -21,6 +21,9 @@ import { Ago } from '@/ui/Time'
 import { done, failed } from '@/ui/toast'
 import classes from './Source.module.css'
 
+// What the server itself raises: nobody sends it, so there is nothing to connect.
+const OWN = 'belfry'
+
 export function Source() {
   const { name } = useParams({ strict: false }) as { name: string }
   const { data, error, isPending, refetch } = useQuery(ask.sources)
@@ -123,7 +126,7 @@ function One({ source }: { source: SourceType }) {
             )}
           </Facts>
         </Panel>
-        <Connect source={source} />
+        {source.name !== OWN && <Connect source={source} />}
       </div>
       <h2 className={classes.heading}>Set aside</h2>
       <SetAsideList source={source.name} mappingOf={() => source.mapping || 'generic'} />
@@ -155,7 +158,7 @@ function Connect({ source }: { source: SourceType }) {
     http: {
       title: 'HTTP',
       text: 'One record, an array, or one record a line. Make a token with the scope events:write first.',
-      command: `curl --data-binary @records.jsonl \\\n  -H "Authorization: Bearer $BELFRY_TOKEN" \\\n  -H "Idempotency-Key: $(uuidgen)" \\\n  "${location.origin}/api/v1/events?source=${source.name}"`,
+      command: `curl --data-binary @records.jsonl \\\n  -H "Authorization: Bearer $BELFRY_TOKEN" \\\n  -H "Idempotency-Key: $(uuidgen)" \\\n  "${location.origin}/api/v1/events${source.mapping ? `?source=${source.name}` : ''}"`,
     },
     syslog: {
       title: 'Syslog',
@@ -167,7 +170,7 @@ function Connect({ source }: { source: SourceType }) {
       text: 'Whatever speaks to Splunk\'s HTTP Event Collector speaks to this one.',
       command: `curl -H "Authorization: Splunk $BELFRY_TOKEN" \\\n  "${location.origin}/services/collector/event" \\\n  -d '{"source":"${source.name}","event":{"audit_event":"login","username":"ada"}}'`,
     },
-    cli: { title: 'Command line', text: 'Sends a file, and says what was accepted.', command: `belfry send --url ${location.origin} --source ${source.name} records.jsonl` },
+    cli: { title: 'Command line', text: 'Sends a file, and says what was accepted.', command: `belfry send --url ${location.origin}${source.mapping ? ` --source ${source.name}` : ''} records.jsonl` },
   }
   const shown = ways[way]
   return (
