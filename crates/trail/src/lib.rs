@@ -4,6 +4,7 @@
 //!
 //! [`Trail`] writes and reads, [`verify`] checks without trusting anything but a public key.
 //! The files are described in `docs/trail-format.md`.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that can't go on fails"))]
 
 mod cache;
 mod checkpoint;

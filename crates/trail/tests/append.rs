@@ -1,4 +1,5 @@
 //! Appending, reading and opening again, on the real file system.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::path::Path;
 

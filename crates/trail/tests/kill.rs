@@ -1,4 +1,5 @@
 //! A process that appends is killed at moments drawn from a seed: what it was answered is there.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test that can't go on fails, and says what it skipped")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;

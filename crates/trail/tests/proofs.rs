@@ -1,5 +1,6 @@
 //! Proofs held against others' code (`tlog_tiles`, a port of Go's), others' vectors, and against
 //! every flipped bit.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test that can't go on fails, and says what it skipped")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
 //! Every change to any file of a trail is found, with the first position that is wrong.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -111,8 +112,11 @@ fn a_flipped_bit_in_an_entry_is_named_exactly() {
     }
 }
 
+/// What a forger does to the entries of a frame and to their short hashes.
+type Change = dyn Fn(&mut Vec<Vec<u8>>, &mut Vec<[u8; 4]>);
+
 /// Rewrites the frames of the WAL after `change`, with right checksums: someone who knows the format.
-fn forge(wal: &Path, change: impl Fn(&mut Vec<Vec<u8>>, &mut Vec<[u8; 4]>)) {
+fn forge(wal: &Path, change: &Change) {
     let content = fs::read(wal).unwrap();
     let mut forged = content[..32].to_vec();
     let mut at = 32;
@@ -157,12 +161,12 @@ fn swapped_dropped_and_rewritten_entries_are_found_behind_right_checksums() {
     trail(dir.path(), 1_000, 300, 50);
     let wal = &wals(dir.path())[0];
     let content = fs::read(wal).unwrap();
-    let fault = |change: &dyn Fn(&mut Vec<Vec<u8>>, &mut Vec<[u8; 4]>)| {
+    let fault = |change: &Change| {
         fs::write(wal, &content).unwrap();
         forge(wal, change);
         check(dir.path(), None).unwrap_err()
     };
-    forge(wal, |_, _| ());
+    forge(wal, &|_, _| ());
     assert_eq!(fs::read(wal).unwrap(), content, "the forger knows the format");
     assert_eq!(fault(&|parts, _| parts.swap(7, 12)).position, 907);
     assert_eq!(fault(&|parts, _| drop(parts.splice(7..8, [vec![0, 3, b'x', b'y', b'z']]))).position, 907);
