@@ -196,6 +196,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
         #[test]
         fn made_up_frames_are_no_frames(
             at in 32_usize..200,
