@@ -14,6 +14,8 @@ pub enum Kind {
 impl Kind {
     /// By the field's name.
     pub fn of(field: &str) -> Self {
+        // Of `a|b` the first says what the column is for.
+        let field = field.split('|').next().unwrap_or(field);
         match field {
             "@timestamp"
             | "event.ingested"
@@ -65,6 +67,12 @@ pub fn printed(value: &Value, kind: Kind) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_column_of_two_fields_looks_as_the_first() {
+        assert_eq!(Kind::of("operation.executed_at|@timestamp"), Kind::Time);
+        assert_eq!(Kind::of("host.name|entity.id"), Kind::Text);
+    }
 
     #[test]
     fn cells_read_as_people_write() {

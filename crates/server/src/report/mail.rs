@@ -112,7 +112,7 @@ impl Reports {
             text: format!("{} ran the report {}. {how}", certificate.by, certificate.title),
             severity: 10,
             facts,
-            link: Some(format!("{}/reports?run={}", self.0.needs.public_url, certificate.run)),
+            link: Some(format!("{}/runs/{}", self.0.needs.public_url, certificate.run)),
             organization: self.0.needs.organization.clone(),
             rule: None,
             at: certificate.at.parse().unwrap_or_default(),

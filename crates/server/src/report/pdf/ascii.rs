@@ -127,9 +127,14 @@ fn may_cut(bytes: &[u8], index: usize) -> bool {
     let at = |index: usize| bytes.get(index).copied();
     let Some(before) = index.checked_sub(1).and_then(at) else { return false };
     let (Some(sign), Some(after)) = (at(index), at(index + 1)) else { return false };
-    matches!(sign, b'-' | b'_' | b'.' | b'/' | b':' | b'@' | b'=' | b'&' | b'?' | b',' | b';' | b'|' | b'\\')
-        && after.is_ascii_alphanumeric()
-        && !(before.is_ascii_digit() && after.is_ascii_digit())
+    let within_number = before.is_ascii_digit() && after.is_ascii_digit();
+    match sign {
+        b',' | b'{' | b'[' => !within_number,
+        b'-' | b'_' | b'.' | b'/' | b':' | b'@' | b'=' | b'&' | b'?' | b';' | b'|' | b'\\' => {
+            after.is_ascii_alphanumeric() && !within_number
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -159,6 +164,7 @@ mod tests {
             ("a bcdefgh-ijklmnop", 10, vec!["a bcdefgh-", "ijklmnop"]),
             ("ab", 0, vec!["a", "b"]),
             ("  two", 10, vec!["  two"]),
+            (r#"{"a":"b","c":{"d":1}}"#, 12, vec![r#"{"a":"b","#, r#""c":{"d":1}}"#]),
         ] {
             assert_eq!(lines(text, width), expected, "{text:?} in {width}");
         }
