@@ -128,9 +128,16 @@ impl Wrapping {
 }
 
 /// A JSON object: a collector envelope is opened, everything else is the record itself.
-fn object(mut members: ObjectMap, text: &str, decoders: &[Decoder], received_at: Timestamp) -> Result<Decoded, DecodeError> {
+fn object(
+    mut members: ObjectMap,
+    text: &str,
+    decoders: &[Decoder],
+    received_at: Timestamp,
+) -> Result<Decoded, DecodeError> {
     match envelope_event(&mut members) {
-        None if decoders.contains(&Decoder::Json) => Ok(Wrapping::default().around(Decoder::Json, Value::Object(members))),
+        None if decoders.contains(&Decoder::Json) => {
+            Ok(Wrapping::default().around(Decoder::Json, Value::Object(members)))
+        }
         None => body(text, &Bytes::copy_from_slice(text.as_bytes()), decoders, Wrapping::default()),
         Some(event) => {
             let time = members.get("time").and_then(|t| time::read(&t.to_string_lossy(), received_at));
@@ -282,13 +289,21 @@ mod tests {
             &[Json],
             serde_json::json!({"hec": {"host": "h", "time": 1767323045}, "time": "2026-01-02T03:04:05Z"}),
         );
-        check(r#"{"time":1767323045,"event":"login"}"#, &[Json], serde_json::json!({"native": {"event": "login", "time": 1767323045}}));
+        check(
+            r#"{"time":1767323045,"event":"login"}"#,
+            &[Json],
+            serde_json::json!({"native": {"event": "login", "time": 1767323045}}),
+        );
         check(
             r#"{"source":"s","event":"<13>Jun 30 11:07:31 h sshd[1]: hello"}"#,
             &[Json, Syslog],
             serde_json::json!({"decoder": "syslog", "native": {"message": "hello"}, "time": "2026-06-30T11:07:31Z"}),
         );
-        check("<13>Jun 30 11:00:00 h CEF:0|V|P|1|7|n|3|src=1.2.3.4", &[Json, Cef], serde_json::json!({"decoder": "cef"}));
+        check(
+            "<13>Jun 30 11:00:00 h CEF:0|V|P|1|7|n|3|src=1.2.3.4",
+            &[Json, Cef],
+            serde_json::json!({"decoder": "cef"}),
+        );
         check("plain", &[Json, Kv, Text], serde_json::json!({"decoder": "text", "native": {"message": "plain"}}));
     }
 
@@ -296,7 +311,11 @@ mod tests {
     fn says_why_nothing_fits() {
         use Decoder::{Cef, Json, Syslog};
         check("plain", &[Json], serde_json::json!({"error": "the record is not JSON: it does not start with {"}));
-        check("{\"a\":}", &[Json], serde_json::json!({"error": "the record is not JSON: expected value at line 1 column 6"}));
+        check(
+            "{\"a\":}",
+            &[Json],
+            serde_json::json!({"error": "the record is not JSON: expected value at line 1 column 6"}),
+        );
         check("plain", &[Syslog, Cef], serde_json::json!({"error": "the record is none of syslog, cef"}));
     }
 

@@ -96,7 +96,8 @@ impl<'a> Iterator for Events<'a> {
         if rest.is_empty() {
             self.done = true;
             let none = index == 0;
-            return none.then(|| Err(HecError { code: HecCode::NoData, index, text: "the body is empty".into(), raw: rest }));
+            return none
+                .then(|| Err(HecError { code: HecCode::NoData, index, text: "the body is empty".into(), raw: rest }));
         }
         if index == EVENTS_MAX {
             self.done = true;
@@ -131,7 +132,8 @@ fn envelope(raw: &str, index: usize) -> Result<HecEvent<'_>, HecError<'_>> {
     if !raw.starts_with('{') {
         return Err(fault(HecCode::InvalidFormat, "an event is a JSON object"));
     }
-    let envelope: Envelope<'_> = serde_json::from_str(raw).map_err(|e| fault(HecCode::InvalidFormat, &e.to_string()))?;
+    let envelope: Envelope<'_> =
+        serde_json::from_str(raw).map_err(|e| fault(HecCode::InvalidFormat, &e.to_string()))?;
     match envelope.event.map(RawValue::get) {
         None | Some("null") => return Err(fault(HecCode::EventMissing, "the object has no member event")),
         Some("\"\"" | "{}") => return Err(fault(HecCode::EventBlank, "the member event is empty")),
@@ -145,7 +147,9 @@ fn envelope(raw: &str, index: usize) -> Result<HecEvent<'_>, HecError<'_>> {
     }
     let time = match envelope.time.map(|t| t.get().trim_matches('"').trim()) {
         None | Some("null" | "") => None,
-        Some(text) if text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-')) => Some(text.to_owned()),
+        Some(text) if text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-')) => {
+            Some(text.to_owned())
+        }
         Some(_) => return Err(fault(HecCode::InvalidFormat, "the member time is not a number of seconds")),
     };
     let text = |value: Option<serde_json::Value>| match value {
@@ -206,7 +210,10 @@ mod tests {
     fn names_what_is_wrong_with_which_event() {
         assert_eq!(codes(""), [5]);
         assert_eq!(codes(" \n"), [5]);
-        assert_eq!(codes(r#"{"event":"a"}{"host":"x"}{"event":""}{"event":null}{"event":"  "}{"event":{}}{"event":"b"}"#), [0, 12, 13, 12, 13, 13, 0]);
+        assert_eq!(
+            codes(r#"{"event":"a"}{"host":"x"}{"event":""}{"event":null}{"event":"  "}{"event":{}}{"event":"b"}"#),
+            [0, 12, 13, 12, 13, 13, 0]
+        );
         assert_eq!(codes("{\"event\":\"a\"}\n{\"event\":oops}\n{\"event\":\"b\"}"), [0, 6, 0]);
         assert_eq!(codes("{\"event\":\"a\"}[1]{\"event\":\"b\"}"), [0, 6, 0]);
         assert_eq!(codes("not json"), [6]);

@@ -185,12 +185,16 @@ impl Mapping {
         let several = root.remove("events");
         let drafts = draft::events(root, several, time, record);
         if drafts.is_empty() || drafts.len() > EVENTS_MAX {
-            let text = format!("the mapping gave {} events for one record, 1 to {EVENTS_MAX} are possible", drafts.len());
+            let text =
+                format!("the mapping gave {} events for one record, 1 to {EVENTS_MAX} are possible", drafts.len());
             return Err(Reason { code: Code::NoAction, text });
         }
         let action = |draft: &event::Value<'_>| draft.as_object().and_then(|o| o.at("event.action")).is_some();
         if !drafts.iter().all(action) {
-            return Err(Reason { code: Code::NoAction, text: "the mapping assigned no event.action for this record".to_owned() });
+            return Err(Reason {
+                code: Code::NoAction,
+                text: "the mapping assigned no event.action for this record".to_owned(),
+            });
         }
         Ok(Outcome::Events(drafts))
     }
@@ -221,7 +225,7 @@ impl Mapping {
         let mut control = move || {
             steps += 1;
             // Reading the clock costs as much as a small assignment.
-            let late = steps % 64 == 0 && started.elapsed() > DEADLINE;
+            let late = steps.is_multiple_of(64) && started.elapsed() > DEADLINE;
             if late || steps > STEPS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let done = Runtime::new(RuntimeState::default()).resolve_with_control(
@@ -233,7 +237,8 @@ impl Mapping {
         match done {
             Ok(_) => {}
             Err(Terminate::Interrupted) => {
-                let text = format!("the mapping took more than {STEPS_MAX} steps or {} s for this record", DEADLINE.as_secs());
+                let text =
+                    format!("the mapping took more than {STEPS_MAX} steps or {} s for this record", DEADLINE.as_secs());
                 return Err(Reason { code: Code::TookTooLong, text });
             }
             Err(Terminate::Abort(ExpressionError::Abort { message, .. })) => {

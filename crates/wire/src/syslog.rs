@@ -68,8 +68,9 @@ impl<'a> Syslog<'a> {
 
     pub fn facility(&self) -> Option<&'static str> {
         const NAMES: [&str; 24] = [
-            "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
-            "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+            "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+            "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+            "local7",
         ];
         NAMES.get(usize::from(self.priority? / 8)).copied()
     }

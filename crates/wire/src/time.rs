@@ -117,13 +117,12 @@ impl Partial {
         let latest = received_at.checked_add(ahead_max).ok()?;
         let year = latest.to_zoned(TimeZone::UTC).year();
         // 29 February may lie eight years back (1896 to 1904).
-        (0..=8)
-            .filter_map(|back| self.at(year - back, self.offset_seconds.unwrap_or(0)))
-            .find(|at| *at <= latest)
+        (0..=8).filter_map(|back| self.at(year - back, self.offset_seconds.unwrap_or(0))).find(|at| *at <= latest)
     }
 
     fn at(self, year: i16, offset_seconds: i32) -> Option<Timestamp> {
-        let civil = DateTime::new(year, self.month, self.day, self.hour, self.minute, self.second, self.nanosecond).ok()?;
+        let civil =
+            DateTime::new(year, self.month, self.day, self.hour, self.minute, self.second, self.nanosecond).ok()?;
         Offset::from_seconds(offset_seconds).ok()?.to_timestamp(civil).ok()
     }
 }
@@ -149,11 +148,7 @@ fn zone_seconds(ahead: i64) -> Option<i64> {
 /// Reads a time at the start of `text`: the time as written, and the rest.
 pub(crate) fn scan(text: &str) -> Option<(Partial, &str)> {
     let first = text.bytes().next()?;
-    if first.is_ascii_digit() {
-        iso(text).or_else(|| day_first(text))
-    } else {
-        month_first(text)
-    }
+    if first.is_ascii_digit() { iso(text).or_else(|| day_first(text)) } else { month_first(text) }
 }
 
 /// `2026-01-02T03:04:05.678+02:00`, with a space for the T, a comma for the point, or slashes for the dashes.
@@ -213,7 +208,8 @@ fn month_first(text: &str) -> Option<(Partial, &str)> {
         year = Some(number as i16);
         at = ahead;
     }
-    let partial = Partial { year, month, day: day as i8, hour: 0, minute: 0, second: 0, nanosecond: 0, offset_seconds: None };
+    let partial =
+        Partial { year, month, day: day as i8, hour: 0, minute: 0, second: 0, nanosecond: 0, offset_seconds: None };
     let mut partial = clock(&mut at, partial)?;
     partial.offset_seconds = zone(&mut at);
     if partial.year.is_none() {
@@ -430,7 +426,18 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_time() {
-        for text in ["", "hello", "12", "2026-13-01", "2026-02-30T00:00:00Z", "25:00:00", "Jan 99 03:04:05", "10.0.0.1", "123456", "2026-01-02T03:04:05Z and more"] {
+        for text in [
+            "",
+            "hello",
+            "12",
+            "2026-13-01",
+            "2026-02-30T00:00:00Z",
+            "25:00:00",
+            "Jan 99 03:04:05",
+            "10.0.0.1",
+            "123456",
+            "2026-01-02T03:04:05Z and more",
+        ] {
             assert_eq!(read(text, now()), None, "{text}");
         }
     }

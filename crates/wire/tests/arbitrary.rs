@@ -14,14 +14,47 @@ fn now() -> jiff::Timestamp {
 /// Bytes that look like what the readers look for.
 fn looks_like() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: &[&[u8]] = &[
-        b"<34>", b"<34>1 ", b"2026-01-02T03:04:05Z ", b"Jan  2 03:04:05 ", b"12 <13>", b"[a@1 k=\"v", b"\"] ", b"\\", b"\"", b"]", b"=",
-        b" ", b"\n", b"\0", b"CEF:0|a|b|c|d|e|5|", b"src=1.2.3.4 ", b"LEEF:2.0|a|b|c|d|x09|", b"{", b"}", b"\"event\":", b"null",
-        b"1e400", b"-0", b",", b":", b"'", b"\xef\xbb\xbf", b"\xc3\xa9\xe6\x97\xa5", b"\xff\xfe", b"sshd[1]: ", b"Failed password for ",
-        b" from ", b" port 99999999", b"COMMAND=", b" ; ", b"18446744073709551616",
+        b"<34>",
+        b"<34>1 ",
+        b"2026-01-02T03:04:05Z ",
+        b"Jan  2 03:04:05 ",
+        b"12 <13>",
+        b"[a@1 k=\"v",
+        b"\"] ",
+        b"\\",
+        b"\"",
+        b"]",
+        b"=",
+        b" ",
+        b"\n",
+        b"\0",
+        b"CEF:0|a|b|c|d|e|5|",
+        b"src=1.2.3.4 ",
+        b"LEEF:2.0|a|b|c|d|x09|",
+        b"{",
+        b"}",
+        b"\"event\":",
+        b"null",
+        b"1e400",
+        b"-0",
+        b",",
+        b":",
+        b"'",
+        b"\xef\xbb\xbf",
+        b"\xc3\xa9\xe6\x97\xa5",
+        b"\xff\xfe",
+        b"sshd[1]: ",
+        b"Failed password for ",
+        b" from ",
+        b" port 99999999",
+        b"COMMAND=",
+        b" ; ",
+        b"18446744073709551616",
     ];
     let piece = proptest::sample::select(PIECES);
     let any = proptest::collection::vec(any::<u8>(), 0..8);
-    proptest::collection::vec(prop_oneof![4 => piece.prop_map(<[u8]>::to_vec), 1 => any], 0..40).prop_map(|p| p.concat())
+    proptest::collection::vec(prop_oneof![4 => piece.prop_map(<[u8]>::to_vec), 1 => any], 0..40)
+        .prop_map(|p| p.concat())
 }
 
 fn shipped() -> impl Iterator<Item = &'static Mapping> {
@@ -48,7 +81,8 @@ fn check(record: &[u8]) {
                         None => assert_eq!(original.as_bytes(), record),
                         Some(exact) => {
                             use base64::Engine;
-                            let exact = base64::engine::general_purpose::STANDARD.decode(exact.as_str().unwrap()).unwrap();
+                            let exact =
+                                base64::engine::general_purpose::STANDARD.decode(exact.as_str().unwrap()).unwrap();
                             assert_eq!(exact, record);
                         }
                     }
@@ -120,7 +154,14 @@ fn records_are_bounded() {
     let _ = mapping.run(format!("{{\"a\":{deep}").as_bytes(), &Meta::at(now()));
     let wide: String = (0..5_000).map(|n| format!("k{n}=v ")).collect();
     let _ = mapping.run(wide.as_bytes(), &Meta::at(now()));
-    for hard in ["a=".repeat(30_000), "=\"".repeat(30_000), " <".repeat(30_000), "1 ".repeat(30_000), ":".repeat(60_000), "\\".repeat(60_000)] {
+    for hard in [
+        "a=".repeat(30_000),
+        "=\"".repeat(30_000),
+        " <".repeat(30_000),
+        "1 ".repeat(30_000),
+        ":".repeat(60_000),
+        "\\".repeat(60_000),
+    ] {
         let started = std::time::Instant::now();
         for mapping in shipped() {
             let _ = mapping.run(hard.as_bytes(), &Meta::at(now()));
@@ -138,7 +179,8 @@ fn compile(program: &str) -> Result<Mapping, Vec<wire::mapping::CompileError>> {
 #[test]
 fn errors_say_where() {
     static TEXT: OnceLock<String> = OnceLock::new();
-    let text = TEXT.get_or_init(|| "# decoder: json\n\n.event.action = \"a\"\n.user.name = upcase(.native.user)\n".to_owned());
+    let text =
+        TEXT.get_or_init(|| "# decoder: json\n\n.event.action = \"a\"\n.user.name = upcase(.native.user)\n".to_owned());
     let errors = compile(text).unwrap_err();
     assert_eq!((errors[0].line, errors[0].column), (4, 14), "{errors:?}");
     for (program, line, part) in [
@@ -166,18 +208,30 @@ fn a_program_cannot_hang_nor_take_the_server_with_it() {
     assert!(matches!(&outcome, Outcome::Failed(r) if r.code.name() == "took_too_long"), "{outcome:?}");
     assert!(started.elapsed().as_millis() < 1_000);
 
-    let outcome = |program: &str| match compile(program).unwrap().run(b"{\"a\":\"x\",\"n\":9007199254740993}", &Meta::at(now())) {
+    let outcome = |program: &str| match compile(program)
+        .unwrap()
+        .run(b"{\"a\":\"x\",\"n\":9007199254740993}", &Meta::at(now()))
+    {
         Outcome::Events(drafts) => drafts[0].to_json().to_string(),
         Outcome::Skipped(reason) => format!("skipped: {reason}"),
         Outcome::Failed(reason) => format!("{}: {reason}", reason.code.name()),
     };
     assert_eq!(outcome("# decoder: json\n.skip = \"a heartbeat\""), "skipped: a heartbeat");
     assert_eq!(outcome("# decoder: json\nabort \"not ours\""), "refused: not ours");
-    assert_eq!(outcome("# decoder: json\nx = string!(.native.n)\n.event.action = x").split(':').next(), Some("program_failed"));
-    assert_eq!(outcome("# decoder: json\n.user.name = .native.a"), "no_action: the mapping assigned no event.action for this record");
+    assert_eq!(
+        outcome("# decoder: json\nx = string!(.native.n)\n.event.action = x").split(':').next(),
+        Some("program_failed")
+    );
+    assert_eq!(
+        outcome("# decoder: json\n.user.name = .native.a"),
+        "no_action: the mapping assigned no event.action for this record"
+    );
     assert_eq!(outcome("# decoder: syslog\n.event.action = \"a\""), "not_decoded: the record is none of syslog");
-    let json = outcome("# decoder: json\n.event.action = \"a\"\n.labels.n = .native.n\n.user.name = \"\"\n.user.id = null");
+    let json =
+        outcome("# decoder: json\n.event.action = \"a\"\n.labels.n = .native.n\n.user.name = \"\"\n.user.id = null");
     assert!(json.contains("\"n\":\"9007199254740993\"") && !json.contains("user"), "{json}");
-    let json = outcome("# decoder: json\n.event.action = \"a\"\n.events = [{\"user\":{\"name\":\"b\"}},{\"event\":{\"action\":\"c\"}}]");
+    let json = outcome(
+        "# decoder: json\n.event.action = \"a\"\n.events = [{\"user\":{\"name\":\"b\"}},{\"event\":{\"action\":\"c\"}}]",
+    );
     assert!(json.contains("\"name\":\"b\"") && json.contains("\"action\":\"a\""), "{json}");
 }

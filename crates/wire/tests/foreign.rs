@@ -71,25 +71,44 @@ fn real_lines_are_understood() {
                 if object.at("event.original").and_then(Value::as_str).map(str::as_bytes) != Some(line) {
                     let _ = writeln!(problems, "{file}: the record was not kept as it is: {show}");
                 }
-                for (slot, yes) in found.iter_mut().zip([has("@timestamp"), has("user.name"), source, matches!(outcome, Some("success" | "failure" | "unknown"))]) {
+                for (slot, yes) in found.iter_mut().zip([
+                    has("@timestamp"),
+                    has("user.name"),
+                    source,
+                    matches!(outcome, Some("success" | "failure" | "unknown")),
+                ]) {
                     *slot += usize::from(yes);
                 }
                 if std::env::var_os("SHOW").is_some() {
                     let text = |f: &str| object.at(f).and_then(Value::as_str).unwrap_or("·").to_owned();
                     println!(
                         "{file}\t{}\t{}\t{}\t{}\t{}\t{}",
-                        text("@timestamp"), text("event.action"), text("user.name"), text("source.ip"), text("event.outcome"), text("entity.name")
+                        text("@timestamp"),
+                        text("event.action"),
+                        text("user.name"),
+                        text("source.ip"),
+                        text("event.outcome"),
+                        text("entity.name")
                     );
                 }
                 let id = mapping.id();
-                let defaults = Defaults { now: received_at(), source: Some(name), provider: None, catalogue: Catalogue::builtin(), mapping: Some(&id) };
+                let defaults = Defaults {
+                    now: received_at(),
+                    source: Some(name),
+                    provider: None,
+                    catalogue: Catalogue::builtin(),
+                    mapping: Some(&id),
+                };
                 if let Err(error) = event::admit::admit(draft, &defaults) {
                     let _ = writeln!(problems, "{file}: not admitted: {error}: {show}");
                 }
             }
         }
         let share = found.map(|n| n * 100 / lines.max(1));
-        println!("{file}: {lines} lines by {name}; when {} %, who {} %, from where {} %, outcome {} %", share[0], share[1], share[2], share[3]);
+        println!(
+            "{file}: {lines} lines by {name}; when {} %, who {} %, from where {} %, outcome {} %",
+            share[0], share[1], share[2], share[3]
+        );
         for ((what, share), wanted) in ["when", "who", "from where", "outcome"].iter().zip(share).zip(wanted) {
             if share < usize::from(*wanted) {
                 let _ = writeln!(problems, "{file}: {what} was found in {share} % of the lines, {wanted} % are to be");

@@ -11,7 +11,9 @@ fn shipped_mappings_read_their_samples() {
         match wire::mapping::test(&folder.join(builtin.name), update) {
             Ok(report) if report.is_good() => assert!(report.records > 0, "{}", builtin.name),
             Ok(report) => problems += &report.to_text(),
-            Err(wire::mapping::samples::TestError::Compile { errors, .. }) => problems += &format!("{}: {errors:#?}\n", builtin.name),
+            Err(wire::mapping::samples::TestError::Compile { errors, .. }) => {
+                problems += &format!("{}: {errors:#?}\n", builtin.name)
+            }
             Err(error) => problems += &format!("{}: {error}: {:?}\n", builtin.name, std::error::Error::source(&error)),
         }
     }

@@ -183,6 +183,9 @@ mod tests {
         assert_eq!(find("CEF:0|V|P|1"), None);
         assert_eq!(find("CEF:nothing"), None);
         let url = find("CEF:0|V|P|1|7|n|3|request=https://x/?a=1&b=2 src=1.2.3.4").unwrap();
-        assert_eq!(url.extension, [("request", Cow::Borrowed("https://x/?a=1&b=2")), ("src", Cow::Borrowed("1.2.3.4"))]);
+        assert_eq!(
+            url.extension,
+            [("request", Cow::Borrowed("https://x/?a=1&b=2")), ("src", Cow::Borrowed("1.2.3.4"))]
+        );
     }
 }

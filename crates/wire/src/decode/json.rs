@@ -25,7 +25,11 @@ impl Node<'_> {
         let all = self.shared.as_ptr_range();
         let part = text.as_bytes().as_ptr_range();
         let inside = !text.is_empty() && all.start <= part.start && part.end <= all.end;
-        Value::Bytes(if inside { self.shared.slice_ref(text.as_bytes()) } else { Bytes::copy_from_slice(text.as_bytes()) })
+        Value::Bytes(if inside {
+            self.shared.slice_ref(text.as_bytes())
+        } else {
+            Bytes::copy_from_slice(text.as_bytes())
+        })
     }
 }
 

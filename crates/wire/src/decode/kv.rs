@@ -46,10 +46,17 @@ fn next_key(text: &str, from: usize) -> Option<(usize, usize)> {
     loop {
         let equals = at + text.get(at..)?.find('=')?;
         let head = text.get(from..equals)?;
-        let length = head.bytes().rev().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@')).count();
+        let length = head
+            .bytes()
+            .rev()
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@'))
+            .count();
         let start = equals - length;
         let separated = start == from && from == 0
-            || text.as_bytes().get(start.wrapping_sub(1)).is_none_or(|b| matches!(b, b' ' | b'\t' | b',' | b';' | b'(' | b'[' | b'{' | b'|' | b'\''));
+            || text
+                .as_bytes()
+                .get(start.wrapping_sub(1))
+                .is_none_or(|b| matches!(b, b' ' | b'\t' | b',' | b';' | b'(' | b'[' | b'{' | b'|' | b'\''));
         let follows = text.as_bytes().get(equals + 1);
         if (1..=64).contains(&length) && separated && follows != Some(&b'=') {
             return Some((start, equals));
@@ -118,8 +125,16 @@ mod tests {
     fn reads_the_usual_separators() {
         check("a=1 b=2", "", &[("a", "1"), ("b", "2")]);
         check("a=1, b=2; c=3", "", &[("a", "1"), ("b", "2"), ("c", "3")]);
-        check("level=info msg=\"said \\\"hi\\\" = ok\" u='x y'", "", &[("level", "info"), ("msg", "said \\\"hi\\\" = ok"), ("u", "x y")]);
-        check("WARN [x] (t-1) type=LOGIN_ERROR, realmId=k", "WARN [x] (t-1)", &[("type", "LOGIN_ERROR"), ("realmId", "k")]);
+        check(
+            "level=info msg=\"said \\\"hi\\\" = ok\" u='x y'",
+            "",
+            &[("level", "info"), ("msg", "said \\\"hi\\\" = ok"), ("u", "x y")],
+        );
+        check(
+            "WARN [x] (t-1) type=LOGIN_ERROR, realmId=k",
+            "WARN [x] (t-1)",
+            &[("type", "LOGIN_ERROR"), ("realmId", "k")],
+        );
         check("logname= uid=0 rhost=  user=ana", "", &[("logname", ""), ("uid", "0"), ("rhost", ""), ("user", "ana")]);
         check("url=https://x/?q=1&r=2 b=\"open", "", &[("url", "https://x/?q=1&r=2"), ("b", "\"open")]);
         check("msg=audit(1.5:9): é=1 a==2 b=3 c=4", "", &[("msg", "audit(1.5:9):"), ("b", "3"), ("c", "4")]);

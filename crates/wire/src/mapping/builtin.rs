@@ -56,9 +56,7 @@ pub fn for_app(syslog: &Syslog<'_>) -> &'static str {
     let apps = APPS.get_or_init(|| {
         BUILTIN.iter().map(|b| (b.name, compile::head(b.program).map(|h| h.apps).unwrap_or_default())).collect()
     });
-    apps.iter()
-        .find(|(_, apps)| apps.iter().any(|a| a.eq_ignore_ascii_case(app)))
-        .map_or("generic", |(name, _)| *name)
+    apps.iter().find(|(_, apps)| apps.iter().any(|a| a.eq_ignore_ascii_case(app))).map_or("generic", |(name, _)| *name)
 }
 
 #[cfg(test)]

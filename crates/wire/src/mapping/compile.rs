@@ -100,7 +100,9 @@ pub(super) fn head(program: &str) -> Result<Head, Vec<CompileError>> {
     if decoders.is_empty() {
         return Err(fault(*line, "the decoder line names none".to_owned()));
     }
-    let apps = lines.get("apps").map(|(_, apps)| apps.split(',').map(|a| a.trim().to_owned()).filter(|a| !a.is_empty()).collect());
+    let apps = lines
+        .get("apps")
+        .map(|(_, apps)| apps.split(',').map(|a| a.trim().to_owned()).filter(|a| !a.is_empty()).collect());
     Ok(Head {
         decoders,
         title: lines.get("title").map(|(_, title)| (*title).to_owned()),

@@ -38,9 +38,17 @@ pub struct Problem {
 #[derive(Debug, thiserror::Error)]
 pub enum TestError {
     #[error("{} can't be read", path.display())]
-    Read { path: PathBuf, #[source] source: io::Error },
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("{} can't be written", path.display())]
-    Write { path: PathBuf, #[source] source: io::Error },
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("{} does not compile", path.display())]
     Compile { path: PathBuf, errors: Vec<CompileError> },
     #[error("{} has no samples", path.display())]
@@ -62,7 +70,8 @@ pub fn test(folder: &Path, update: bool) -> Result<Report, TestError> {
         .map_err(|errors| TestError::Compile { path: path.clone(), errors })?;
     let samples = folder.join("samples");
     let entries = fs::read_dir(&samples).map_err(|source| TestError::Read { path: samples.clone(), source })?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "log")).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "log")).collect();
     files.sort();
     if files.is_empty() {
         return Err(TestError::NoSamples { path: samples });
@@ -108,7 +117,8 @@ fn try_file(mapping: &Mapping, file: &Path, update: bool, report: &mut Report) -
     if update {
         let text = pretty(&serde_json::Value::Array(results)) + "\n";
         if fs::read_to_string(&expected_path).ok().as_ref() != Some(&text) {
-            fs::write(&expected_path, text).map_err(|source| TestError::Write { path: expected_path.clone(), source })?;
+            fs::write(&expected_path, text)
+                .map_err(|source| TestError::Write { path: expected_path.clone(), source })?;
             report.rewritten.push(expected_path);
         }
     }
@@ -132,20 +142,17 @@ pub fn describe(line: usize, outcome: &Outcome<'_>) -> serde_json::Value {
             json!({ "line": line, "events": events })
         }
         Outcome::Skipped(reason) => json!({ "line": line, "skipped": reason }),
-        Outcome::Failed(reason) => json!({ "line": line, "failed": { "code": reason.code.name(), "text": reason.text } }),
+        Outcome::Failed(reason) => {
+            json!({ "line": line, "failed": { "code": reason.code.name(), "text": reason.text } })
+        }
     }
 }
 
 fn not_admitted(mapping: &Mapping, draft: &Value<'_>) -> Option<String> {
     let catalogue = Catalogue::builtin();
     let id = mapping.id();
-    let defaults = Defaults {
-        now: received_at(),
-        source: Some(mapping.name()),
-        provider: None,
-        catalogue,
-        mapping: Some(&id),
-    };
+    let defaults =
+        Defaults { now: received_at(), source: Some(mapping.name()), provider: None, catalogue, mapping: Some(&id) };
     let error = event::admit::admit(draft.clone(), &defaults).err()?;
     Some(format!("the event would not be admitted: {error}"))
 }

@@ -49,14 +49,25 @@ enum Start {
     /// More bytes are needed to tell.
     Unknown,
     Line,
-    Counted { head: usize, count: usize },
+    Counted {
+        head: usize,
+        count: usize,
+    },
 }
 
 enum Step {
     /// `take` bytes of the buffer are done with; `message` is the range of the message within them.
-    Message { message: std::ops::Range<usize>, take: usize },
+    Message {
+        message: std::ops::Range<usize>,
+        take: usize,
+    },
     /// `rest` says what is left of the message beyond `take`.
-    Fault { fault: FrameFault, bytes: std::ops::Range<usize>, take: usize, rest: Skip },
+    Fault {
+        fault: FrameFault,
+        bytes: std::ops::Range<usize>,
+        take: usize,
+        rest: Skip,
+    },
     Wait,
 }
 
@@ -206,7 +217,9 @@ impl Framer {
         // Wrong in some other way: the message goes on to the next start of one, or to the end of its line.
         let line = tail.iter().position(|b| is_line_end(*b));
         match (line, next_start(tail, tail.len())) {
-            (Some(line), next) if next.is_none_or(|n| line < n) => Step::Message { message: head..end + line, take: end + line + 1 },
+            (Some(line), next) if next.is_none_or(|n| line < n) => {
+                Step::Message { message: head..end + line, take: end + line + 1 }
+            }
             (_, Some(next)) => Step::Message { message: head..end + next, take: end + next },
             _ if body.len() > self.bytes_max => self.too_long(head, rest.len(), Skip::Line),
             _ => Step::Wait,
@@ -289,7 +302,8 @@ fn next_start(bytes: &[u8], limit: usize) -> Option<usize> {
         }
         let body = bytes.get(space + 1..)?;
         let whole = priority_length(body).is_some_and(|length| length <= body.len());
-        let digits = bytes.get(1..space)?.iter().rev().take(COUNT_DIGITS_MAX).take_while(|b| b.is_ascii_digit()).count();
+        let digits =
+            bytes.get(1..space)?.iter().rev().take(COUNT_DIGITS_MAX).take_while(|b| b.is_ascii_digit()).count();
         if whole && digits > 0 {
             let start = space - count_digits(bytes.get(space - digits..space)?, body);
             return (start < limit).then_some(start);
@@ -316,7 +330,9 @@ fn count_digits(digits: &[u8], body: &[u8]) -> usize {
 }
 
 fn number(digits: &[u8]) -> usize {
-    digits.iter().fold(0, |number: usize, digit| number.saturating_mul(10).saturating_add(usize::from(digit.wrapping_sub(b'0'))))
+    digits
+        .iter()
+        .fold(0, |number: usize, digit| number.saturating_mul(10).saturating_add(usize::from(digit.wrapping_sub(b'0'))))
 }
 
 /// The length of `<PRI>` at the start; a prefix that may still become one counts, too.

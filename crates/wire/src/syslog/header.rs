@@ -183,11 +183,7 @@ mod tests {
         let time = m.time.map(|t| t.to_string()).unwrap_or_default();
         let or_empty = |t: &Option<Cow<'_, str>>| t.as_deref().unwrap_or("").to_owned();
         let got = (m.form, time, or_empty(&m.host), or_empty(&m.app), or_empty(&m.process_id), m.message.as_ref());
-        assert_eq!(
-            (got.0, got.1.as_str(), got.2.as_str(), got.3.as_str(), got.4.as_str(), got.5),
-            expected,
-            "{text}"
-        );
+        assert_eq!((got.0, got.1.as_str(), got.2.as_str(), got.3.as_str(), got.4.as_str(), got.5), expected, "{text}");
     }
 
     #[test]
@@ -242,10 +238,7 @@ mod tests {
             "Feb 12 14:10:21 sd-126005 sshd[16378]: Invalid user x",
             (Old, "2026-02-12T14:10:21Z", "sd-126005", "sshd", "16378", "Invalid user x"),
         );
-        check(
-            "Feb 8 17:15:01 h sshd-session[1]: m",
-            (Old, "2026-02-08T17:15:01Z", "h", "sshd-session", "1", "m"),
-        );
+        check("Feb 8 17:15:01 h sshd-session[1]: m", (Old, "2026-02-08T17:15:01Z", "h", "sshd-session", "1", "m"));
         check(
             "2023-11-14T00:20:42.738197+01:00 myserver sshd[1112652]: User root",
             (Old, "2023-11-13T23:20:42.738197Z", "myserver", "sshd", "1112652", "User root"),

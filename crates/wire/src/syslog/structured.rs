@@ -105,5 +105,7 @@ fn ends_value(rest: &str) -> bool {
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'=' | b'"' | b']'))
+    !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && name.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'=' | b'"' | b']'))
 }

@@ -44,7 +44,12 @@ impl Function for Lookup {
         let table = match arguments.required_literal("table", state)? {
             Value::Object(table) => table.into_iter().map(|(k, v)| (k.as_str().to_owned(), v)).collect(),
             value => {
-                return Err(function::Error::InvalidArgument { keyword: "table", value, error: "a table is an object" }.into());
+                return Err(function::Error::InvalidArgument {
+                    keyword: "table",
+                    value,
+                    error: "a table is an object",
+                }
+                .into());
             }
         };
         Ok(Call { table, key: arguments.required("key"), otherwise: arguments.optional("otherwise") }.as_expr())

@@ -304,9 +304,11 @@ fn any_part(args: &[&Value], test: fn(&str, &str) -> bool) -> Value {
 }
 
 fn part(args: &[&Value]) -> Value {
-    let (Some(text), Some(separator), Some(index)) =
-        (args.first().copied().and_then(text_of), args.get(1).and_then(|v| v.to_str_lossy()), args.get(2).and_then(|v| v.as_integer()))
-    else {
+    let (Some(text), Some(separator), Some(index)) = (
+        args.first().copied().and_then(text_of),
+        args.get(1).and_then(|v| v.to_str_lossy()),
+        args.get(2).and_then(|v| v.as_integer()),
+    ) else {
         return Value::Null;
     };
     if separator.is_empty() {
@@ -320,7 +322,9 @@ fn part(args: &[&Value]) -> Value {
 }
 
 fn after(args: &[&Value]) -> Value {
-    let (Some(text), Some(mark)) = (args.first().copied().and_then(text_of), args.get(1).and_then(|v| v.to_str_lossy())) else {
+    let (Some(text), Some(mark)) =
+        (args.first().copied().and_then(text_of), args.get(1).and_then(|v| v.to_str_lossy()))
+    else {
         return Value::Null;
     };
     text_or_null(text.split_once(mark.as_ref()).map(|(_, rest)| rest.trim()).filter(|r| !r.is_empty()).map(Into::into))
@@ -352,14 +356,62 @@ fn joined(args: &[&Value]) -> Value {
 
 fn outcome(text: &str) -> Option<&'static str> {
     const SUCCESS: [&str; 26] = [
-        "success", "successful", "succeeded", "succeed", "ok", "okay", "true", "yes", "pass", "passed", "allow", "allowed",
-        "allow_list", "permit", "permitted", "grant", "granted", "accept", "accepted", "approved", "complete", "completed",
-        "info", "credentials_ok", "mfa_ok", "password_ok",
+        "success",
+        "successful",
+        "succeeded",
+        "succeed",
+        "ok",
+        "okay",
+        "true",
+        "yes",
+        "pass",
+        "passed",
+        "allow",
+        "allowed",
+        "allow_list",
+        "permit",
+        "permitted",
+        "grant",
+        "granted",
+        "accept",
+        "accepted",
+        "approved",
+        "complete",
+        "completed",
+        "info",
+        "credentials_ok",
+        "mfa_ok",
+        "password_ok",
     ];
     const FAILURE: [&str; 28] = [
-        "failure", "fail", "failed", "fails", "error", "errored", "false", "no", "deny", "denied", "reject", "rejected",
-        "block", "blocked", "invalid", "unsuccessful", "unauthorized", "forbidden", "refused", "abort", "aborted",
-        "cancelled", "timeout", "timed_out", "credentials_failed", "mfa_failed", "modern_version_failed", "firewall_failed",
+        "failure",
+        "fail",
+        "failed",
+        "fails",
+        "error",
+        "errored",
+        "false",
+        "no",
+        "deny",
+        "denied",
+        "reject",
+        "rejected",
+        "block",
+        "blocked",
+        "invalid",
+        "unsuccessful",
+        "unauthorized",
+        "forbidden",
+        "refused",
+        "abort",
+        "aborted",
+        "cancelled",
+        "timeout",
+        "timed_out",
+        "credentials_failed",
+        "mfa_failed",
+        "modern_version_failed",
+        "firewall_failed",
     ];
     let word = text.trim().trim_end_matches(['.', '!']).to_ascii_lowercase().replace(' ', "_");
     // An HTTP status tells as well.

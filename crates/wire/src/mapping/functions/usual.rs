@@ -47,7 +47,12 @@ impl Function for Usual {
 
     fn compile(&self, state: &TypeState, _: &mut FunctionCompileContext, arguments: ArgumentList) -> Compiled {
         let fault = |value: Value| -> Box<dyn DiagnosticMessage> {
-            function::Error::InvalidArgument { keyword: "table", value, error: "a table is an object of lists of names" }.into()
+            function::Error::InvalidArgument {
+                keyword: "table",
+                value,
+                error: "a table is an object of lists of names",
+            }
+            .into()
         };
         let table = match arguments.required_literal("table", state)? {
             Value::Object(table) => table,
@@ -99,7 +104,12 @@ impl FunctionExpression for Call {
         let mut finds: Vec<Option<Find>> = self.targets.iter().map(|_| None).collect();
         let mut left = FIELDS_MAX;
         self.walk(&record, &mut String::new(), &mut Vec::new(), &mut left, &mut finds);
-        let found = self.targets.iter().zip(finds).filter_map(|(target, find)| Some((target.clone(), Value::from(find?.value)))).collect();
+        let found = self
+            .targets
+            .iter()
+            .zip(finds)
+            .filter_map(|(target, find)| Some((target.clone(), Value::from(find?.value))))
+            .collect();
         Ok(Value::Object(found))
     }
 
@@ -110,7 +120,14 @@ impl FunctionExpression for Call {
 }
 
 impl Call {
-    fn walk(&self, value: &Value, path: &mut String, starts: &mut Vec<usize>, left: &mut usize, finds: &mut [Option<Find>]) {
+    fn walk(
+        &self,
+        value: &Value,
+        path: &mut String,
+        starts: &mut Vec<usize>,
+        left: &mut usize,
+        finds: &mut [Option<Find>],
+    ) {
         if *left == 0 || starts.len() > DEPTH_MAX {
             return;
         }
@@ -136,7 +153,9 @@ impl Call {
                 // The first object of a list speaks for it; a list of texts is a value.
                 match items.first() {
                     Some(first @ Value::Object(_)) => self.walk(first, path, starts, left, finds),
-                    Some(_) if items.iter().any(|i| text_of(i).is_some()) => self.offer(value, path, starts, left, finds),
+                    Some(_) if items.iter().any(|i| text_of(i).is_some()) => {
+                        self.offer(value, path, starts, left, finds)
+                    }
                     _ => {}
                 }
             }
