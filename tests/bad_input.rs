@@ -39,7 +39,11 @@ fn every_bad_event_is_named_and_set_aside() {
             "65",
         ),
         ("10,000 fields", format!("{{\"event\":{{\"action\":\"a.b\"}}{}}}", many(10_000)).into_bytes(), "65"),
-        ("5,000 fields, small enough", format!("{{\"event\":{{\"action\":\"a.b\"}}{}}}", many(5_000)).into_bytes(), "fields"),
+        (
+            "5,000 fields, small enough",
+            format!("{{\"event\":{{\"action\":\"a.b\"}}{}}}", many(5_000)).into_bytes(),
+            "fields",
+        ),
         ("deep nesting", deep.into_bytes(), "within each other"),
         ("a duplicate key", br#"{"event":{"action":"a.b","action":"c.d"}}"#.to_vec(), "event.action"),
         ("invalid UTF-8", b"{\"event\":{\"action\":\"a.b\"},\"x\":\"\xff\xfe\"}".to_vec(), "UTF-8"),

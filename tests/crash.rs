@@ -103,7 +103,10 @@ fn nothing_acknowledged_is_lost_over_two_hundred_kills() {
         marks.iter().all(|mark| arrived.contains_key(mark)).then_some(arrived)
     });
     let repeated: u64 = arrived.values().map(|count| count - 1).sum();
-    assert!(repeated <= kills * IN_FLIGHT, "{repeated} repetitions over {kills} kills: at the most those in flight at each");
+    assert!(
+        repeated <= kills * IN_FLIGHT,
+        "{repeated} repetitions over {kills} kills: at the most those in flight at each"
+    );
 
     belfry.stop();
     let (code, said) = belfry.verify();

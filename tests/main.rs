@@ -1,6 +1,11 @@
 //! Black box: the real binary, its real ports, real receivers. One file per capability.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test that can't go on says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that can't go on says so by panicking"
+)]
 
 mod support;
 

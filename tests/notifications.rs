@@ -68,7 +68,11 @@ fn a_failing_receiver_is_tried_again_and_the_identity_stays() {
     let detail = belfry.get(&format!("/api/v1/deliveries/{id}")).good();
     let attempts = detail["attempts"].as_array().unwrap();
     assert_eq!(attempts.len(), 2, "{detail}");
-    assert!(attempts.iter().any(|attempt| attempt["status"] == 503) && attempts.iter().any(|attempt| attempt["status"] == 200), "{detail}");
+    assert!(
+        attempts.iter().any(|attempt| attempt["status"] == 503)
+            && attempts.iter().any(|attempt| attempt["status"] == 200),
+        "{detail}"
+    );
 }
 
 #[test]
@@ -111,7 +115,13 @@ fn a_slow_receiver_holds_up_nobody_else() {
 fn inside_targets_are_refused_unless_allowed() {
     let belfry = Belfry::start();
     let hook = Hook::open();
-    for target in ["http://127.0.0.1:9/x", "http://[::1]:9/x", "http://169.254.169.254/latest", "http://10.0.0.1/", "http://[::ffff:127.0.0.1]:9/"] {
+    for target in [
+        "http://127.0.0.1:9/x",
+        "http://[::1]:9/x",
+        "http://169.254.169.254/latest",
+        "http://10.0.0.1/",
+        "http://[::ffff:127.0.0.1]:9/",
+    ] {
         let draft = json!({ "name": target, "kind": "webhook", "enabled": true, "settings": { "url": target } });
         let words = belfry.post("/api/v1/channels", &draft).refused(422).to_string();
         assert!(words.contains("outgoing_allow"), "{target}: it says how to allow it: {words}");
@@ -143,7 +153,11 @@ fn slack_and_teams_get_what_they_understand() {
     let slack = bodies.iter().find(|body| body["blocks"].is_array()).unwrap_or_else(|| panic!("{bodies:?}"));
     // Plain text is shown as it is; wherever Slack reads marks, a name must not make one.
     let marked = marked_texts(slack);
-    assert!(marked.iter().any(|text| text.contains("&lt;!channel&gt;")) && !marked.iter().any(|text| text.contains("<!channel>")), "{marked:?}");
+    assert!(
+        marked.iter().any(|text| text.contains("&lt;!channel&gt;"))
+            && !marked.iter().any(|text| text.contains("<!channel>")),
+        "{marked:?}"
+    );
     assert!(slack["text"].is_string());
     let teams = bodies.iter().find(|body| body["type"] == "message").unwrap();
     let card = &teams["attachments"][0];
@@ -157,7 +171,9 @@ fn the_inbox_is_read_acknowledged_and_cleared() {
     let inbox = belfry.channel("inbox", &json!({}));
     belfry.rule("event.action: inbox.filled", 0, &inbox);
     for n in 0..3 {
-        belfry.send(&json!({ "event": { "action": "inbox.filled", "severity": "high" }, "user": { "name": format!("u{n}") } }));
+        belfry.send(
+            &json!({ "event": { "action": "inbox.filled", "severity": "high" }, "user": { "name": format!("u{n}") } }),
+        );
     }
     let items = eventually(10, "three items", || {
         let inbox = belfry.get("/api/v1/inbox").good();
@@ -189,10 +205,15 @@ fn a_preview_says_what_the_rule_would_have_sent() {
     assert_eq!(sent + held, 40);
     assert!((10..=12).contains(&sent), "five days of two people, once a day each: {sent}");
     let first = &preview["first"][0];
-    assert!(first["subject"].as_str().unwrap().len() > 3 && first["slack"].is_object() && first["teams"].is_object(), "{first}");
+    assert!(
+        first["subject"].as_str().unwrap().len() > 3 && first["slack"].is_object() && first["teams"].is_object(),
+        "{first}"
+    );
     // A preview sends nothing and remembers nothing.
     assert!(belfry.get("/api/v1/deliveries").good()["items"].as_array().unwrap().is_empty());
-    let problem = belfry.post("/api/v1/rules/preview", &json!({ "rule": { "name": "x", "filter": "user.nme: x" }, "days": 30 })).refused(422);
+    let problem = belfry
+        .post("/api/v1/rules/preview", &json!({ "rule": { "name": "x", "filter": "user.nme: x" }, "days": 30 }))
+        .refused(422);
     assert!(problem.to_string().contains("user.name"));
 }
 
@@ -208,7 +229,8 @@ fn deliveries_survive_a_kill() {
     hook.answers(200, "");
     belfry.up();
     let told = eventually(60, "all twenty", || {
-        let bodies: Vec<String> = hook.got().iter().map(|got| String::from_utf8_lossy(&got.body).into_owned()).collect();
+        let bodies: Vec<String> =
+            hook.got().iter().map(|got| String::from_utf8_lossy(&got.body).into_owned()).collect();
         let told = (0..20).filter(|n| bodies.iter().any(|body| body.contains(&format!("\"u{n}\"")))).count();
         (told == 20).then_some(told)
     });
@@ -218,7 +240,9 @@ fn deliveries_survive_a_kill() {
 /// The texts in which Slack looks for marks.
 fn marked_texts(value: &Value) -> Vec<String> {
     match value {
-        Value::Object(members) if members.get("type") == Some(&json!("mrkdwn")) => members["text"].as_str().map(str::to_owned).into_iter().collect(),
+        Value::Object(members) if members.get("type") == Some(&json!("mrkdwn")) => {
+            members["text"].as_str().map(str::to_owned).into_iter().collect()
+        }
         Value::Object(members) => members.values().flat_map(marked_texts).collect(),
         Value::Array(items) => items.iter().flat_map(marked_texts).collect(),
         _ => Vec::new(),

@@ -84,7 +84,11 @@ fn rooms_meet_in_state_and_trail_only() {
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             // Who asks is what every room may know.
-            if line.starts_with("//") || !line.contains("crate::") || line.starts_with("use crate::access::Subject;") || relative.ends_with("tests.rs") {
+            if line.starts_with("//")
+                || !line.contains("crate::")
+                || line.starts_with("use crate::access::Subject;")
+                || relative.ends_with("tests.rs")
+            {
                 continue;
             }
             let place = format!("{relative}:{}", number + 1);

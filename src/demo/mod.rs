@@ -56,7 +56,11 @@ struct Remembered {
 }
 
 pub async fn run(arguments: Arguments) -> Result<Answer> {
-    let flags = server::config::Flags { data: Some(arguments.data.clone()), listen: Some(arguments.listen), ..Default::default() };
+    let flags = server::config::Flags {
+        data: Some(arguments.data.clone()),
+        listen: Some(arguments.listen),
+        ..Default::default()
+    };
     let config = server::Config::load(None, |name| std::env::var(name).ok(), &flags)?;
     // The story is told by the progress bar; what goes wrong is still said.
     logging::begin(&server::config::Log { level: "warn".to_owned(), ..config.log.clone() })?;
@@ -110,7 +114,8 @@ async fn remembered(data: &Path, config: &server::Config) -> Result<Remembered> 
     let file = data.join("demo.json");
     if file.exists() {
         let text = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
-        return serde_json::from_str(&text).with_context(|| format!("{} is damaged; remove the folder to begin anew", file.display()));
+        return serde_json::from_str(&text)
+            .with_context(|| format!("{} is damaged; remove the folder to begin anew", file.display()));
     }
     let password = made_up_password();
     let new = server::Init {
@@ -128,13 +133,22 @@ async fn remembered(data: &Path, config: &server::Config) -> Result<Remembered> 
 fn remember(data: &Path, remembered: &Remembered) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let file = data.join("demo.json");
-    let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&file).with_context(|| format!("can't write {}", file.display()))?;
+    let mut file = std::fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&file)
+        .with_context(|| format!("can't write {}", file.display()))?;
     file.write_all(serde_json::to_string_pretty(remembered)?.as_bytes())?;
     Ok(())
 }
 
 fn made_up_password() -> String {
-    const WORDS: &[&str] = &["amber", "bronze", "cedar", "delta", "ember", "fjord", "garnet", "harbor", "indigo", "juniper", "kestrel", "linden", "maple", "nectar", "onyx", "poplar"];
+    const WORDS: &[&str] = &[
+        "amber", "bronze", "cedar", "delta", "ember", "fjord", "garnet", "harbor", "indigo", "juniper", "kestrel",
+        "linden", "maple", "nectar", "onyx", "poplar",
+    ];
     let word = || WORDS[fastrand::usize(..WORDS.len())];
     let (one, two, three, four) = (word(), word(), word(), word());
     format!("{one}-{two}-{three}-{four}-{}", fastrand::u32(1_000..10_000))
@@ -162,16 +176,53 @@ async fn set_up(sender: &Sender, mail_port: u16) -> Result<()> {
     }
     sender.put("/api/v1/settings", &json!({ "outgoing_allow": ["127.0.0.1"] })).await?;
     let mail = sender.post("/api/v1/channels", &mail_channel(mail_port)).await?;
-    let inbox = sender.post("/api/v1/channels", &json!({ "name": "Inbox", "kind": "inbox", "enabled": true, "settings": {} })).await?;
+    let inbox = sender
+        .post("/api/v1/channels", &json!({ "name": "Inbox", "kind": "inbox", "enabled": true, "settings": {} }))
+        .await?;
     let (mail, inbox) = (id_of(&mail)?, id_of(&inbox)?);
     let to_both = json!([{ "channel": mail, "to": [] }, { "channel": inbox, "to": [] }]);
     let to_inbox = json!([{ "channel": inbox, "to": [] }]);
     let rules = [
-        ("Recording is not what it was", "A stored recording differs from what the trail says.", "event.action: recording.modified", 3_600, json!(["entity.id"]), &to_both),
-        ("Many password views", "Somebody looks at passwords; told once an hour for each person, with the count.", "event.action: (credential.password.viewed or secret.viewed) and user.name: (m.dubois* or l.nowak* or r.meyer*)", 3_600, json!(["user.name"]), &to_both),
-        ("Rotation failed twice", "The second try of a password change failed as well.", "event.action: operation.change.failed and operation.attempt >= 2", 3_600, json!(["host.name", "credential.username"]), &to_both),
-        ("Break-glass secret denied", "Somebody without the right asked for the domain administrator's password.", "event.outcome: failure and entity.name: *breakglass*", 3_600, json!(["user.name"]), &to_inbox),
-        ("Bastion login from outside", "A login from an address that is not the company's.", "event.module: teleport and event.action: (authentication.succeeded or user.login) and not source.ip: 10.0.0.0/8", 3_600, json!(["user.name", "source.ip"]), &to_both),
+        (
+            "Recording is not what it was",
+            "A stored recording differs from what the trail says.",
+            "event.action: recording.modified",
+            3_600,
+            json!(["entity.id"]),
+            &to_both,
+        ),
+        (
+            "Many password views",
+            "Somebody looks at passwords; told once an hour for each person, with the count.",
+            "event.action: (credential.password.viewed or secret.viewed) and user.name: (m.dubois* or l.nowak* or r.meyer*)",
+            3_600,
+            json!(["user.name"]),
+            &to_both,
+        ),
+        (
+            "Rotation failed twice",
+            "The second try of a password change failed as well.",
+            "event.action: operation.change.failed and operation.attempt >= 2",
+            3_600,
+            json!(["host.name", "credential.username"]),
+            &to_both,
+        ),
+        (
+            "Break-glass secret denied",
+            "Somebody without the right asked for the domain administrator's password.",
+            "event.outcome: failure and entity.name: *breakglass*",
+            3_600,
+            json!(["user.name"]),
+            &to_inbox,
+        ),
+        (
+            "Bastion login from outside",
+            "A login from an address that is not the company's.",
+            "event.module: teleport and event.action: (authentication.succeeded or user.login) and not source.ip: 10.0.0.0/8",
+            3_600,
+            json!(["user.name", "source.ip"]),
+            &to_both,
+        ),
     ];
     for (name, description, filter, hold_seconds, group_by, recipients) in rules {
         let rule = json!({ "name": name, "description": description, "enabled": true, "filter": filter, "hold_seconds": hold_seconds, "group_by": group_by, "recipients": recipients });
@@ -231,7 +282,12 @@ fn eprint_progress(done: usize, all: usize) {
     let mut err = std::io::stderr();
     let end = if done == all { "\n" } else { "" };
     // A progress bar that can't be written is no reason to stop.
-    let _ = write!(err, "\r  telling the story  [{}{}] {done} of {all} records{end}", "=".repeat(full), " ".repeat(width - full));
+    let _ = write!(
+        err,
+        "\r  telling the story  [{}{}] {done} of {all} records{end}",
+        "=".repeat(full),
+        " ".repeat(width - full)
+    );
     let _ = err.flush();
 }
 

@@ -32,7 +32,8 @@ impl Sender {
 
     /// Sends records; `source` is empty for events as they are.
     pub async fn send(&self, source: &str, body: String) -> Result<Value> {
-        let path = if source.is_empty() { "/api/v1/events".to_owned() } else { format!("/api/v1/events?source={source}") };
+        let path =
+            if source.is_empty() { "/api/v1/events".to_owned() } else { format!("/api/v1/events?source={source}") };
         let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(&self.token);
         answer(&path, request.header("content-type", "application/x-ndjson").body(body)).await
     }

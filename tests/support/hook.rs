@@ -3,13 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 #[derive(Debug, Clone)]
 pub struct Got {
-    pub at: Instant,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -109,13 +108,12 @@ fn converse(
         }
     };
     let (head, headers) = head;
-    let at = Instant::now();
     let body = buffer[head + 4..head + 4 + length].to_vec();
     let delay = *delay.lock().expect("a lock");
     if !delay.is_zero() {
         std::thread::sleep(delay);
     }
     let (code, more) = status.lock().expect("a lock").clone();
-    got.lock().expect("a lock").push(Got { at, headers, body });
+    got.lock().expect("a lock").push(Got { headers, body });
     write!(stream, "HTTP/1.1 {code} answer\r\n{more}content-length: 2\r\n\r\nok").ok()
 }

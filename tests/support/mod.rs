@@ -90,14 +90,22 @@ impl Belfry {
     pub fn start_with(config: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let data = dir.path().join("data");
-        let init = run(&["init", "--data", data.to_str().expect("UTF-8"), "--admin", "admin"], &format!("{PASSWORD}\n"));
-        assert!(init.status.success(), "{}{}", String::from_utf8_lossy(&init.stdout), String::from_utf8_lossy(&init.stderr));
+        let init =
+            run(&["init", "--data", data.to_str().expect("UTF-8"), "--admin", "admin"], &format!("{PASSWORD}\n"));
+        assert!(
+            init.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&init.stdout),
+            String::from_utf8_lossy(&init.stderr)
+        );
         let said = String::from_utf8_lossy(&init.stdout).into_owned() + &String::from_utf8_lossy(&init.stderr);
-        let token = said.split_whitespace().find(|word| word.starts_with("blf_")).expect("init prints a token").to_owned();
+        let token =
+            said.split_whitespace().find(|word| word.starts_with("blf_")).expect("init prints a token").to_owned();
         let syslog = free_port();
         let config = format!("{config}\n[syslog]\nudp = \"127.0.0.1:{syslog}\"\ntcp = \"127.0.0.1:{syslog}\"\n");
         std::fs::write(data.join("belfry.toml"), config).expect("the configuration");
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let mut belfry = Self {
             dir,
             url: String::new(),
@@ -113,10 +121,6 @@ impl Belfry {
 
     pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("a running server").id()
     }
 
     /// Starts the server on its data folder and waits until it says where it listens.
@@ -163,7 +167,11 @@ impl Belfry {
         self.wait(async {
             let answer = request.send().await?;
             let status = answer.status().as_u16();
-            let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or("").to_owned())).collect();
+            let headers = answer
+                .headers()
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or("").to_owned()))
+                .collect();
             Ok(Answer { status, headers, bytes: answer.bytes().await?.to_vec() })
         })
     }
@@ -186,7 +194,11 @@ impl Belfry {
 
     /// Sends a raw body to the events door.
     pub fn send_body(&self, query: &str, body: impl Into<reqwest::Body>) -> Answer {
-        self.answer(self.request("POST", &format!("/api/v1/events{query}")).header("content-type", "application/json").body(body))
+        self.answer(
+            self.request("POST", &format!("/api/v1/events{query}"))
+                .header("content-type", "application/json")
+                .body(body),
+        )
     }
 
     /// Sends an event as it is; answers its position.
@@ -199,7 +211,8 @@ impl Belfry {
     /// The events a filter finds, newest first.
     #[track_caller]
     pub fn search(&self, filter: &str) -> Vec<Value> {
-        let found = self.answer(self.request("GET", "/api/v1/events").query(&[("filter", filter), ("limit", "1000")])).good();
+        let found =
+            self.answer(self.request("GET", "/api/v1/events").query(&[("filter", filter), ("limit", "1000")])).good();
         found["items"].as_array().expect("items").iter().map(|item| item["event"].clone()).collect()
     }
 
@@ -228,7 +241,11 @@ impl Belfry {
     pub fn channel(&self, kind: &str, settings: &Value) -> String {
         let body = json!({ "name": format!("{kind} {}", fastrand::u32(..)), "kind": kind, "enabled": true, "settings": settings });
         let channel = self.post("/api/v1/channels", &body).good();
-        channel["id"].as_str().or_else(|| channel["channel"]["id"].as_str()).unwrap_or_else(|| panic!("no id: {channel}")).to_owned()
+        channel["id"]
+            .as_str()
+            .or_else(|| channel["channel"]["id"].as_str())
+            .unwrap_or_else(|| panic!("no id: {channel}"))
+            .to_owned()
     }
 
     #[track_caller]

@@ -58,7 +58,9 @@ pub async fn follow(door: Door, store: Arc<Store>) {
     }
 }
 
-async fn run<E: std::fmt::Display + Send + 'static>(work: impl FnOnce() -> Result<(), E> + Send + 'static) -> Result<(), String> {
+async fn run<E: std::fmt::Display + Send + 'static>(
+    work: impl FnOnce() -> Result<(), E> + Send + 'static,
+) -> Result<(), String> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),

@@ -8,8 +8,8 @@
 
 mod cache;
 mod checkpoint;
-mod core;
 pub mod disk;
+mod engine;
 mod error;
 mod files;
 mod frame;

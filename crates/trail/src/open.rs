@@ -9,8 +9,8 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::cache::Lru;
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::core::{Core, LEAF_TILES_MAX, Tree};
 use crate::disk::{self, Disk};
+use crate::engine::{Engine, LEAF_TILES_MAX, Tree};
 use crate::error::TrailError;
 use crate::hash::Hash;
 use crate::log::{Log, PackRef, Segment};
@@ -43,7 +43,7 @@ pub fn create(disk: &dyn Disk, dir: &Path, origin: &str, key: &SigningKey) -> Re
 }
 
 /// Reads what is there, cuts what a crash left half written, and makes the tree again.
-pub fn open(dir: &Path, key: SigningKey, options: Options) -> Result<(Core, Opened), TrailError> {
+pub fn open(dir: &Path, key: SigningKey, options: Options) -> Result<(Engine, Opened), TrailError> {
     let disk = options.disk.clone();
     let path = dir.join("checkpoint");
     let note = match disk::read_all(&*disk, &path) {
@@ -78,7 +78,7 @@ pub fn open(dir: &Path, key: SigningKey, options: Options) -> Result<(Core, Open
         return Err(TrailError::Tampered { position: size, what });
     }
     let opened = Opened { recovered: size - checkpoint.size, cut_bytes };
-    let core = Core {
+    let core = Engine {
         dir: dir.into(),
         key,
         verifier,

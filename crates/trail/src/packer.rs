@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::checkpoint::Checkpoint;
-use crate::core::Core;
 use crate::disk::{self, Disk};
+use crate::engine::Engine;
 use crate::error::TrailError;
 use crate::hash::Hash;
 use crate::log::{PackRef, Segment};
@@ -19,7 +19,7 @@ use crate::{tile, tree};
 const REST: Duration = Duration::from_secs(5);
 
 /// Runs until the trail closes.
-pub fn run(core: &Core) {
+pub fn run(core: &Engine) {
     let mut seen = 0;
     while core.signal.wait_sealed(&mut seen) {
         while let Some(wal) = core.log.oldest_sealed() {
@@ -46,7 +46,7 @@ pub fn run(core: &Core) {
 
 /// Packs one segment. In this order: tiles, then the pack under a temporary name, read back and held against the
 /// tree, then its name, and only then the WAL is dropped. A crash anywhere leaves the WAL or the whole pack.
-fn pack(core: &Core, wal: &Wal) -> Result<(), TrailError> {
+fn pack(core: &Engine, wal: &Wal) -> Result<(), TrailError> {
     let disk = &*core.options.disk;
     let folder = core.dir.join("log");
     let path = folder.join(pack::name(wal.first));
@@ -84,7 +84,7 @@ fn pack(core: &Core, wal: &Wal) -> Result<(), TrailError> {
     Ok(())
 }
 
-fn encode(core: &Core, wal: &Wal, leaves: &[Hash], note: &str) -> io::Result<Vec<u8>> {
+fn encode(core: &Engine, wal: &Wal, leaves: &[Hash], note: &str) -> io::Result<Vec<u8>> {
     let (first, end) = (wal.first, wal.end());
     let mut builder =
         Builder::new(first, leaves.len() as u32, core.options.zstd_level, core.options.frame_entries_max)?;
@@ -101,7 +101,7 @@ fn encode(core: &Core, wal: &Wal, leaves: &[Hash], note: &str) -> io::Result<Vec
 }
 
 /// Writes the full tiles that end at or before `end`; they are kept in memory until they are on disk.
-fn write_tiles(core: &Core, disk: &dyn Disk, end: u64) -> Result<(), TrailError> {
+fn write_tiles(core: &Engine, disk: &dyn Disk, end: u64) -> Result<(), TrailError> {
     let pending: Vec<_> = {
         let tree = core.tree.lock();
         tree.pending

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::checkpoint::Checkpoint;
-use crate::core::Core;
 use crate::disk::{self, Disk};
+use crate::engine::Engine;
 use crate::error::{AppendError, TrailError};
 use crate::frame::ENTRY_BYTES_MAX;
 use crate::hash::Hash;
@@ -77,7 +77,7 @@ pub struct Proof {
 pub struct Trail(Arc<Handle>);
 
 struct Handle {
-    core: Arc<Core>,
+    core: Arc<Engine>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -103,7 +103,7 @@ impl Trail {
     pub fn open(dir: &Path, key: SigningKey, options: Options) -> Result<(Self, Opened), TrailError> {
         let (core, opened) = open::open(dir, key, options)?;
         let core = Arc::new(core);
-        let threads = Mutex::new(Core::start(&core));
+        let threads = Mutex::new(Engine::start(&core));
         Ok((Self(Arc::new(Handle { core, threads })), opened))
     }
 

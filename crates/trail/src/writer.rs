@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::core::Core;
+use crate::engine::Engine;
 use crate::error::{AppendError, TrailError};
 use crate::frame::Builder;
 use crate::hash::Hash;
@@ -16,7 +16,7 @@ use crate::trail::{Appended, Done};
 use crate::wal::Wal;
 
 /// Runs until the queue is closed and empty, or the disk fails.
-pub fn run(core: &Core) {
+pub fn run(core: &Engine) {
     let mut recent = Recent { bytes: 0, frames: VecDeque::new() };
     let entries_max = core.options.segment_entries_max as usize;
     while let Some(waiting) = core.queue.take(entries_max, core.options.commit_bytes_max) {
@@ -47,7 +47,7 @@ pub fn run(core: &Core) {
 type Answers = Vec<(Done, Result<Appended, AppendError>)>;
 
 /// Writes one frame. On an error nobody knows what is on disk, so the trail must stop.
-fn commit(core: &Core, waiting: Vec<Waiting>, recent: &mut Recent) -> Result<Answers, (TrailError, Vec<Done>)> {
+fn commit(core: &Engine, waiting: Vec<Waiting>, recent: &mut Recent) -> Result<Answers, (TrailError, Vec<Done>)> {
     let first = core.size();
     let capacity = waiting.iter().map(|w| w.bytes).sum::<usize>() + 64 * waiting.len();
     let mut frame = Builder::new(first, capacity);
@@ -95,7 +95,7 @@ fn commit(core: &Core, waiting: Vec<Waiting>, recent: &mut Recent) -> Result<Ans
 }
 
 fn write(
-    core: &Core,
+    core: &Engine,
     bytes: Vec<u8>,
     offsets: &[u32],
     leaves: &[Hash],
@@ -127,7 +127,7 @@ fn write(
 }
 
 /// Ends the segment and begins the next one.
-fn rotate(core: &Core, first: u64) -> Result<Arc<Wal>, TrailError> {
+fn rotate(core: &Engine, first: u64) -> Result<Arc<Wal>, TrailError> {
     let folder = core.dir.join("log");
     let wal =
         Wal::create(&*core.options.disk, &folder, first).map_err(TrailError::io("begin a segment in", &folder))?;

@@ -74,7 +74,10 @@ pub async fn events_search(
     let size = app.door.trail().size();
     let count = params.count.unwrap_or(false);
     let page = look(&app, move |store| {
-        let query = store::Query::new(&wanted, now).between(from, to).visible(Some(&visibility)).within(until(began + SEARCH_MAX));
+        let query = store::Query::new(&wanted, now)
+            .between(from, to)
+            .visible(Some(&visibility))
+            .within(until(began + SEARCH_MAX));
         let page = store.search(&query, &store::Paging { order, limit, cursor }, size)?;
         let total = if count { Some(store.count(&query, size)?) } else { None };
         Ok((page, total))
@@ -126,7 +129,10 @@ pub async fn events_summary(
     let keys = fields.clone();
     let summary = look(&app, move |store| {
         let names: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let query = store::Query::new(&wanted, now).between(from, to).visible(Some(&visibility)).within(until(began + SEARCH_MAX));
+        let query = store::Query::new(&wanted, now)
+            .between(from, to)
+            .visible(Some(&visibility))
+            .within(until(began + SEARCH_MAX));
         store.count_by(&query, &store::By { span, ..store::By::fields(&names, top) }, size)
     })
     .await?;
@@ -322,7 +328,9 @@ pub async fn fields_values(
         store.values(&query, &params.field, params.prefix.as_deref().unwrap_or(""), limit, size)
     })
     .await?;
-    Ok(Json(ValueCounts { items: values.values.into_iter().map(|known| ValueCount { value: known.value, count: known.count }).collect() }))
+    Ok(Json(ValueCounts {
+        items: values.values.into_iter().map(|known| ValueCount { value: known.value, count: known.count }).collect(),
+    }))
 }
 
 /// Whether a filter can be read, and where it can't.

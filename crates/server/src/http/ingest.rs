@@ -14,8 +14,8 @@ use super::router::{Route, table};
 use super::{Json, Problem, Query};
 use crate::access::{self, By, Subject};
 use crate::app::App;
-use crate::ingest::body::{Encoding, unpack};
 use crate::ingest::IntakeError;
+use crate::ingest::body::{Encoding, unpack};
 use crate::ingest::{Records, Sender};
 
 /// Bytes of a body as it comes over the wire.

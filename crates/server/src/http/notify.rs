@@ -3,8 +3,8 @@
 use api::Page;
 use api::access::Role;
 use api::notify::{
-    Channel, ChannelDraft, Delivery, DeliveryDetail, DeliveryState, EventNotifications, Inbox, InboxChanged, InboxSelection, MailEvent,
-    Preview, PreviewRequest, Resend, Resent, Rule, RuleDraft, TestResult,
+    Channel, ChannelDraft, Delivery, DeliveryDetail, DeliveryState, EventNotifications, Inbox, InboxChanged,
+    InboxSelection, MailEvent, Preview, PreviewRequest, Resend, Resent, Rule, RuleDraft, TestResult,
 };
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -64,14 +64,22 @@ pub async fn rules_list(State(app): State<App>) -> Result<Json<Page<Rule>>, Prob
 
 /// Make a rule.
 #[utoipa::path(post, path = "/api/v1/rules", tag = "notifications", request_body = RuleDraft, responses((status = 201, body = Rule)))]
-pub async fn rules_create(State(app): State<App>, subject: Subject, Json(draft): Json<RuleDraft>) -> Result<Response, Problem> {
+pub async fn rules_create(
+    State(app): State<App>,
+    subject: Subject,
+    Json(draft): Json<RuleDraft>,
+) -> Result<Response, Problem> {
     let rule = app.notify.rule_create(draft, subject.user_name(), recorder(&app, &subject)).await?;
     Ok((StatusCode::CREATED, Json(rule)).into_response())
 }
 
 /// What a rule would have sent over the past days. Nothing is sent or kept.
 #[utoipa::path(post, path = "/api/v1/rules/preview", tag = "notifications", request_body = PreviewRequest, responses((status = 200, body = Preview)))]
-pub async fn rules_preview(State(app): State<App>, subject: Subject, Json(request): Json<PreviewRequest>) -> Result<Json<Preview>, Problem> {
+pub async fn rules_preview(
+    State(app): State<App>,
+    subject: Subject,
+    Json(request): Json<PreviewRequest>,
+) -> Result<Json<Preview>, Problem> {
     // The messages show events, so whoever asks must be allowed to see those.
     subject.need(api::access::Privilege::EventsRead)?;
     let _turn = search::turn(&app).await?;
@@ -97,7 +105,11 @@ pub async fn rules_update(
 
 /// Delete a rule. What it told stays on record.
 #[utoipa::path(delete, path = "/api/v1/rules/{id}", tag = "notifications", params(("id" = String, Path)), responses((status = 204)))]
-pub async fn rules_delete(State(app): State<App>, subject: Subject, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub async fn rules_delete(
+    State(app): State<App>,
+    subject: Subject,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     app.notify.rule_remove(&id, recorder(&app, &subject)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -110,7 +122,11 @@ pub async fn channels_list(State(app): State<App>) -> Result<Json<Page<Channel>>
 
 /// Make a channel. The signing secret of a webhook is in this answer and never again.
 #[utoipa::path(post, path = "/api/v1/channels", tag = "notifications", request_body = ChannelDraft, responses((status = 201, body = Channel)))]
-pub async fn channels_create(State(app): State<App>, subject: Subject, Json(draft): Json<ChannelDraft>) -> Result<Response, Problem> {
+pub async fn channels_create(
+    State(app): State<App>,
+    subject: Subject,
+    Json(draft): Json<ChannelDraft>,
+) -> Result<Response, Problem> {
     let channel = app.notify.channel_create(draft, recorder(&app, &subject)).await?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(channel)).into_response())
 }
@@ -134,20 +150,32 @@ pub async fn channels_update(
 
 /// Delete a channel. Refused while rules use it; the answer names them.
 #[utoipa::path(delete, path = "/api/v1/channels/{id}", tag = "notifications", params(("id" = String, Path)), responses((status = 204), (status = 409)))]
-pub async fn channels_delete(State(app): State<App>, subject: Subject, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub async fn channels_delete(
+    State(app): State<App>,
+    subject: Subject,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     app.notify.channel_remove(&id, recorder(&app, &subject)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Send a test message, now, and say how it fared.
 #[utoipa::path(post, path = "/api/v1/channels/{id}/test", tag = "notifications", params(("id" = String, Path)), responses((status = 200, body = TestResult)))]
-pub async fn channels_test(State(app): State<App>, subject: Subject, Path(id): Path<String>) -> Result<Json<TestResult>, Problem> {
+pub async fn channels_test(
+    State(app): State<App>,
+    subject: Subject,
+    Path(id): Path<String>,
+) -> Result<Json<TestResult>, Problem> {
     Ok(Json(app.notify.channel_test(&id, subject.user_name()).await?))
 }
 
 /// Give a webhook a new signing secret; the old one signs beside it for a day. The new one is in this answer and never again.
 #[utoipa::path(post, path = "/api/v1/channels/{id}/secret", tag = "notifications", params(("id" = String, Path)), responses((status = 200, body = Channel)))]
-pub async fn channels_rotate(State(app): State<App>, subject: Subject, Path(id): Path<String>) -> Result<Response, Problem> {
+pub async fn channels_rotate(
+    State(app): State<App>,
+    subject: Subject,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let channel = app.notify.channel_rotate(&id, recorder(&app, &subject)).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(channel)).into_response())
 }
@@ -168,7 +196,10 @@ pub struct DeliveriesWanted {
 
 /// Deliveries, newest first.
 #[utoipa::path(get, path = "/api/v1/deliveries", tag = "notifications", params(DeliveriesWanted), responses((status = 200, body = Page<Delivery>)))]
-pub async fn deliveries_list(State(app): State<App>, Query(wanted): Query<DeliveriesWanted>) -> Result<Json<Page<Delivery>>, Problem> {
+pub async fn deliveries_list(
+    State(app): State<App>,
+    Query(wanted): Query<DeliveriesWanted>,
+) -> Result<Json<Page<Delivery>>, Problem> {
     let wanted = crate::state::deliveries::Wanted {
         state: wanted.state,
         channel: wanted.channel,
@@ -188,7 +219,11 @@ pub async fn deliveries_get(State(app): State<App>, Path(id): Path<String>) -> R
 
 /// Send again.
 #[utoipa::path(post, path = "/api/v1/deliveries/resend", tag = "notifications", request_body = Resend, responses((status = 200, body = Resent)))]
-pub async fn deliveries_resend(State(app): State<App>, subject: Subject, Json(request): Json<Resend>) -> Result<Json<Resent>, Problem> {
+pub async fn deliveries_resend(
+    State(app): State<App>,
+    subject: Subject,
+    Json(request): Json<Resend>,
+) -> Result<Json<Resent>, Problem> {
     let resent = app.notify.resend(&request.ids, recorder(&app, &subject)).await?;
     Ok(Json(Resent { resent }))
 }
@@ -207,7 +242,11 @@ pub struct InboxWanted {
 
 /// My inbox, newest first, and how much of it is unread.
 #[utoipa::path(get, path = "/api/v1/inbox", tag = "notifications", params(InboxWanted), responses((status = 200, body = Inbox)))]
-pub async fn inbox_list(State(app): State<App>, subject: Subject, Query(wanted): Query<InboxWanted>) -> Result<Json<Inbox>, Problem> {
+pub async fn inbox_list(
+    State(app): State<App>,
+    subject: Subject,
+    Query(wanted): Query<InboxWanted>,
+) -> Result<Json<Inbox>, Problem> {
     let before = cursor(wanted.cursor.as_deref())?;
     let limit = if wanted.limit == Some(0) { 0 } else { limit(wanted.limit) };
     Ok(Json(app.notify.inbox(&viewer(&subject), wanted.unread, before, limit).await?))
@@ -215,7 +254,11 @@ pub async fn inbox_list(State(app): State<App>, subject: Subject, Query(wanted):
 
 /// Mark as read, for me.
 #[utoipa::path(post, path = "/api/v1/inbox/read", tag = "notifications", request_body = InboxSelection, responses((status = 200, body = InboxChanged)))]
-pub async fn inbox_read(State(app): State<App>, subject: Subject, Json(selection): Json<InboxSelection>) -> Result<Json<InboxChanged>, Problem> {
+pub async fn inbox_read(
+    State(app): State<App>,
+    subject: Subject,
+    Json(selection): Json<InboxSelection>,
+) -> Result<Json<InboxChanged>, Problem> {
     let changed = app.notify.inbox_read(&viewer(&subject), &selection).await?;
     Ok(Json(InboxChanged { changed }))
 }
@@ -233,14 +276,21 @@ pub async fn inbox_acknowledge(
 
 /// Delete, for everyone.
 #[utoipa::path(post, path = "/api/v1/inbox/delete", tag = "notifications", request_body = InboxSelection, responses((status = 200, body = InboxChanged)))]
-pub async fn inbox_delete(State(app): State<App>, subject: Subject, Json(selection): Json<InboxSelection>) -> Result<Json<InboxChanged>, Problem> {
+pub async fn inbox_delete(
+    State(app): State<App>,
+    subject: Subject,
+    Json(selection): Json<InboxSelection>,
+) -> Result<Json<InboxChanged>, Problem> {
     let changed = app.notify.inbox_delete(&viewer(&subject), &selection, recorder(&app, &subject)).await?;
     Ok(Json(InboxChanged { changed }))
 }
 
 /// What an event caused: messages, and why others were not sent.
 #[utoipa::path(get, path = "/api/v1/events/{position}/notifications", tag = "notifications", params(("position" = u64, Path)), responses((status = 200, body = EventNotifications)))]
-pub async fn event_notifications(State(app): State<App>, Path(position): Path<u64>) -> Result<Json<EventNotifications>, Problem> {
+pub async fn event_notifications(
+    State(app): State<App>,
+    Path(position): Path<u64>,
+) -> Result<Json<EventNotifications>, Problem> {
     Ok(Json(app.notify.of_event(position).await?))
 }
 
@@ -275,6 +325,8 @@ fn limit(wanted: Option<u32>) -> u32 {
 fn cursor(text: Option<&str>) -> Result<Option<i64>, Problem> {
     match text {
         None | Some("") => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|_| Problem::invalid("/cursor", "this cursor was not handed out here")),
+        Some(text) => {
+            text.parse().map(Some).map_err(|_| Problem::invalid("/cursor", "this cursor was not handed out here"))
+        }
     }
 }

@@ -15,9 +15,12 @@ use api::problem::ProblemPart;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// A problem on its way to the client.
+/// A problem on its way to the client. Boxed, since it travels through every handler's `Result`.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     status: StatusCode,
     kind: &'static str,
     title: &'static str,
@@ -39,18 +42,18 @@ tokio::task_local! {
 impl Problem {
     /// `kind` becomes `/problems/<kind>`; it and the title say what sort it is, never what it was this time.
     pub fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Self {
-        Self { status, kind, title, detail: None, errors: Vec::new(), retry_after: None, fault: None }
+        Self(Box::new(Parts { status, kind, title, detail: None, errors: Vec::new(), retry_after: None, fault: None }))
     }
 
     /// What it is this time.
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
     /// A part of the request that is meant, as a JSON pointer.
     pub fn part(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.errors.push(ProblemPart { pointer: pointer.into(), detail: detail.into(), offset: None, length: None });
+        self.0.errors.push(ProblemPart { pointer: pointer.into(), detail: detail.into(), offset: None, length: None });
         self
     }
 
@@ -62,7 +65,7 @@ impl Problem {
         offset: usize,
         length: usize,
     ) -> Self {
-        self.errors.push(ProblemPart {
+        self.0.errors.push(ProblemPart {
             pointer: pointer.into(),
             detail: detail.into(),
             offset: Some(offset),
@@ -73,7 +76,7 @@ impl Problem {
 
     /// When it makes sense to ask again.
     pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+        self.0.retry_after = Some(wait);
         self
     }
 
@@ -102,7 +105,7 @@ impl Problem {
     /// A fault of ours. The client learns the request id; the log and the trail learn the rest.
     pub fn internal(error: &(dyn Error + 'static)) -> Self {
         let mut problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here");
-        problem.fault = Some(chain(error));
+        problem.0.fault = Some(chain(error));
         problem
     }
 
@@ -116,11 +119,11 @@ impl Problem {
     }
 
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     pub fn detail_text(&self) -> Option<&str> {
-        self.detail.as_deref()
+        self.0.detail.as_deref()
     }
 }
 
@@ -141,30 +144,31 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let Parts { status, kind, title, detail, errors, retry_after, fault } = *self.0;
         let request_id = REQUEST_ID.try_with(Clone::clone).ok();
-        let detail = match (&self.fault, &request_id) {
+        let detail = match (&fault, &request_id) {
             (Some(_), Some(id)) => Some(format!("it is in the server's log under the request id {id}")),
-            _ => self.detail,
+            _ => detail,
         };
         let body = ProblemBody {
-            kind: format!("/problems/{}", self.kind),
-            title: self.title.to_owned(),
-            status: self.status.as_u16(),
+            kind: format!("/problems/{kind}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
             detail,
-            errors: self.errors,
+            errors,
             request_id,
         };
-        let mut response = (self.status, axum::Json(body)).into_response();
+        let mut response = (status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(fault) = self.fault {
+        if let Some(fault) = fault {
             response.extensions_mut().insert(Fault(fault));
         }
         response

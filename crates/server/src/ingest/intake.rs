@@ -74,6 +74,9 @@ pub enum IntakeError {
     Broken,
 }
 
+/// Why a record was not understood: a word for the kind of reason, the reason, and the field that is wrong.
+pub type Refusal = (&'static str, String, Option<String>);
+
 /// A record that was not understood.
 #[derive(Debug, Clone)]
 struct Reject {
@@ -177,11 +180,7 @@ impl Intake {
     }
 
     /// Reads one record again, as when it is replayed: the events it makes now, or why it still makes none.
-    pub fn reread(
-        &self,
-        sender: &Sender,
-        record: &[u8],
-    ) -> Result<Result<Vec<Admitted>, (&'static str, String, Option<String>)>, RegistryError> {
+    pub fn reread(&self, sender: &Sender, record: &[u8]) -> Result<Result<Vec<Admitted>, Refusal>, RegistryError> {
         let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
         let mut reading = Reading::default();
         self.read_piece(sender, reader.as_deref(), 0, Piece { bytes: record, broken: None }, &mut reading);
@@ -245,18 +244,13 @@ impl Intake {
         }
     }
 
-    fn admit_json(&self, sender: &Sender, record: &[u8]) -> Result<Admitted, (&'static str, String, Option<String>)> {
+    fn admit_json(&self, sender: &Sender, record: &[u8]) -> Result<Admitted, Refusal> {
         let value =
             event::json::parse(record, &Limits::default()).map_err(|error| ("json", error.to_string(), None))?;
         self.admit(sender, None, value)
     }
 
-    fn admit(
-        &self,
-        sender: &Sender,
-        mapping: Option<&str>,
-        value: event::Value<'_>,
-    ) -> Result<Admitted, (&'static str, String, Option<String>)> {
+    fn admit(&self, sender: &Sender, mapping: Option<&str>, value: event::Value<'_>) -> Result<Admitted, Refusal> {
         let origin = Origin { source: sender.source.as_deref(), provider: Some(&sender.provider), mapping };
         self.door.admit(value, origin).map_err(|invalid| {
             let field = invalid.errors.first().map(|error| error.field.clone());
@@ -264,13 +258,7 @@ impl Intake {
         })
     }
 
-    fn map(
-        &self,
-        sender: &Sender,
-        reader: &Compiled,
-        record: &[u8],
-        reading: &mut Reading,
-    ) -> Result<(), (&'static str, String, Option<String>)> {
+    fn map(&self, sender: &Sender, reader: &Compiled, record: &[u8], reading: &mut Reading) -> Result<(), Refusal> {
         let meta = Meta { received_at: self.clock.now(), peer: sender.peer, syslog: None };
         match reader.mapping.run(record, &meta) {
             Outcome::Skipped(_) => {

@@ -28,11 +28,7 @@ impl Notify {
     }
 
     /// Makes a channel. Of a webhook the answer shows the signing secret, this one time.
-    pub async fn channel_create(
-        &self,
-        draft: ChannelDraft,
-        record: Recorder<'_>,
-    ) -> Result<Channel, Error> {
+    pub async fn channel_create(&self, draft: ChannelDraft, record: Recorder<'_>) -> Result<Channel, Error> {
         let now = self.room().needs.clock.now();
         let row = Row {
             id: state::new_id(now),
@@ -51,12 +47,7 @@ impl Notify {
     }
 
     /// Changes a channel; a secret that is given as `••••` stays.
-    pub async fn channel_update(
-        &self,
-        id: &str,
-        draft: ChannelDraft,
-        record: Recorder<'_>,
-    ) -> Result<Channel, Error> {
+    pub async fn channel_update(&self, id: &str, draft: ChannelDraft, record: Recorder<'_>) -> Result<Channel, Error> {
         let old = self.channel_row(id).await?;
         if draft.kind != old.kind() {
             return Err(Error::invalid("/kind", format!("a channel stays what it is: {}", old.kind().name())));
@@ -80,11 +71,7 @@ impl Notify {
     }
 
     /// Gives a webhook a new secret and shows it; the old one signs beside it for a day.
-    pub async fn channel_rotate(
-        &self,
-        id: &str,
-        record: Recorder<'_>,
-    ) -> Result<Channel, Error> {
+    pub async fn channel_rotate(&self, id: &str, record: Recorder<'_>) -> Result<Channel, Error> {
         let old = self.channel_row(id).await?;
         let Settings::Webhook(hook) = &old.settings else {
             return Err(Error::Conflict { reason: format!("channel {} signs nothing, only a webhook does", old.name) });
@@ -124,7 +111,10 @@ impl Notify {
         // A mail channel that names nobody is tested on whoever asks.
         let own = || users.iter().find(|user| user.name == by && !user.email.is_empty()).map(|user| user.email.clone());
         let Some(recipient) = recipients::resolve(&row, &[], &users).into_iter().next().or_else(own) else {
-            return Err(Error::invalid("/settings/to", "neither this channel nor you have an address to send a test to"));
+            return Err(Error::invalid(
+                "/settings/to",
+                "neither this channel nor you have an address to send a test to",
+            ));
         };
         let id = state::deliveries::identity_at_random();
         let parcel = Parcel { id: &id, recipient: &recipient, message: &told, event: None, now };
@@ -136,7 +126,9 @@ impl Notify {
             Err(error) => {
                 let outcome = match error {
                     super::channels::SendError::Temporary { .. } => AttemptOutcome::Temporary,
-                    super::channels::SendError::Permanent { .. } | super::channels::SendError::Gone { .. } => AttemptOutcome::Permanent,
+                    super::channels::SendError::Permanent { .. } | super::channels::SendError::Gone { .. } => {
+                        AttemptOutcome::Permanent
+                    }
                 };
                 (DeliveryState::Failed, outcome, error.cause().status(), error.cause().to_string())
             }

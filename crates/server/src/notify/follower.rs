@@ -56,7 +56,9 @@ pub(super) async fn run(room: Arc<Room>, stop: CancellationToken) {
             };
             match failed {
                 Ok(()) => return,
-                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the rules can't follow the trail"),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the rules can't follow the trail")
+                }
             }
             tokio::time::sleep(PAUSE_AFTER_ERROR).await;
         }
@@ -156,7 +158,7 @@ impl Desk {
                     self.memory.apply(change);
                 }
                 if people.is_none() && !effect.recipients.is_empty() {
-                    people = Some(People::ask(&self.room).await?);
+                    people = Some(People::ask(&self.room, &self.rules).await?);
                 }
                 self.carry_out(&effect, &event, now, people.as_mut(), &mut outcome);
                 outcome.changes.extend(effect.remember);
@@ -166,7 +168,14 @@ impl Desk {
     }
 
     /// Turns one effect into deliveries and a decision that can be read later.
-    fn carry_out(&self, effect: &Effect, event: &Event<'_>, now: jiff::Timestamp, people: Option<&mut People>, outcome: &mut Outcome) {
+    fn carry_out(
+        &self,
+        effect: &Effect,
+        event: &Event<'_>,
+        now: jiff::Timestamp,
+        people: Option<&mut People>,
+        outcome: &mut Outcome,
+    ) {
         let Some(rule) = self.rules.get(&effect.rule) else { return };
         // Decided on before: its decision and its deliveries are there already, under the same identities.
         let counts = outcome.counts.entry((rule.id.0.clone(), day_of(now))).or_default();
@@ -180,7 +189,8 @@ impl Desk {
                 } else {
                     counts.0.sent += 1;
                     counts.1 = Some(now);
-                    let mut why = vec![format!("sent to {sent} {}", if sent == 1 { "recipient" } else { "recipients" })];
+                    let mut why =
+                        vec![format!("sent to {sent} {}", if sent == 1 { "recipient" } else { "recipients" })];
                     if *held_before > 0 {
                         why.push(format!("{held_before} of the same were held back before"));
                     }
@@ -271,7 +281,7 @@ impl Desk {
         transaction.commit().await?;
         self.stored = (position, Instant::now());
         if new > 0 {
-            self.room.needs.bell.ring();
+            self.room.needs.bell.ring_for(outcome.deliveries.into_iter().map(|delivery| delivery.channel_id));
         }
         Ok(())
     }
@@ -284,7 +294,10 @@ impl Desk {
         }
         let lost: u64 = gone.iter().map(|slot| slot.held).sum();
         if lost > 0 {
-            tracing::warn!(held = lost, "{lost} messages that were held back are no longer counted: nothing of the same came for long");
+            tracing::warn!(
+                held = lost,
+                "{lost} messages that were held back are no longer counted: nothing of the same came for long"
+            );
         }
         let mut transaction = state::begin_write(&self.room.needs.state).await?;
         state::memory::forget(&mut transaction, &gone).await?;
@@ -300,8 +313,11 @@ struct People {
 }
 
 impl People {
-    async fn ask(room: &Room) -> Result<Self, Error> {
-        let users = state::users::all(&room.needs.state).await?;
+    async fn ask(room: &Room, rules: &RuleSet) -> Result<Self, Error> {
+        // Most rules name addresses and channels, and need no look at the users.
+        let names = |to: &String| to.starts_with("user:") || to.starts_with("role:");
+        let named = rules.rules().any(|rule| rule.recipients.iter().any(|recipient| recipient.to.iter().any(names)));
+        let users = if named { state::users::all(&room.needs.state).await? } else { Vec::new() };
         let mut connection = room.needs.state.acquire().await?;
         let waiting = state::deliveries::waiting(&mut connection).await?;
         Ok(Self { users, waiting })

@@ -18,7 +18,11 @@ impl Notify {
         let whole = items.len() <= limit as usize;
         items.truncate(limit as usize);
         let next = if whole { None } else { items.last().map(|item| item.seq.to_string()) };
-        Ok(Inbox { items: items.into_iter().map(shown).collect(), next, unread: state::inbox::unread(pool, viewer).await? })
+        Ok(Inbox {
+            items: items.into_iter().map(shown).collect(),
+            next,
+            unread: state::inbox::unread(pool, viewer).await?,
+        })
     }
 
     pub async fn inbox_read(&self, viewer: &Viewer, selection: &InboxSelection) -> Result<u64, Error> {
@@ -41,10 +45,12 @@ impl Notify {
         let mut transaction = state::begin_write(&self.room().needs.state).await?;
         let gone = state::inbox::delete(&mut transaction, viewer, selected(selection)?).await?;
         if let Some((first, subject)) = gone.first() {
-            let name = if let [_] = gone.as_slice() { subject.clone() } else { format!("{} notifications", gone.len()) };
+            let name =
+                if let [_] = gone.as_slice() { subject.clone() } else { format!("{} notifications", gone.len()) };
             let subjects: Vec<&String> = gone.iter().take(20).map(|(_, subject)| subject).collect();
             let change = json!({"field": "subject", "old": subjects, "new": null});
-            record(Entity { kind: "notification", id: first, name: &name }.event("entity.deactivated", vec![change])).await?;
+            record(Entity { kind: "notification", id: first, name: &name }.event("entity.deactivated", vec![change]))
+                .await?;
         }
         transaction.commit().await?;
         Ok(gone.len() as u64)
@@ -55,7 +61,9 @@ fn selected(selection: &InboxSelection) -> Result<Selection<'_>, Error> {
     match (selection.all, selection.ids.as_slice()) {
         (true, []) => Ok(Selection::All),
         (true, _) => Err(Error::invalid("/all", "either all, or some by id")),
-        (false, ids) if ids.is_empty() || ids.len() > IDS_MAX => Err(Error::invalid("/ids", format!("1 to {IDS_MAX}, or all"))),
+        (false, ids) if ids.is_empty() || ids.len() > IDS_MAX => {
+            Err(Error::invalid("/ids", format!("1 to {IDS_MAX}, or all")))
+        }
         (false, ids) => Ok(Selection::Ids(ids)),
     }
 }

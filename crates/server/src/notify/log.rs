@@ -102,7 +102,9 @@ impl Notify {
             .ok_or_else(|| Error::invalid("/channel", "there is no email channel that is switched on"))?;
         let trail = room.needs.door.trail().clone();
         let entry = tokio::task::spawn_blocking(move || trail.get(position)).await;
-        let entry = entry.map_err(|error| Error::GivenUp(error.to_string()))?.map_err(|error| Error::GivenUp(error.to_string()))?;
+        let entry = entry
+            .map_err(|error| Error::GivenUp(error.to_string()))?
+            .map_err(|error| Error::GivenUp(error.to_string()))?;
         let entry = entry.ok_or_else(|| Error::NotFound { what: "event", id: position.to_string() })?;
         let event = Event::read(&entry).map_err(|error| Error::GivenUp(error.to_string()))?;
         let told = Message { attachments, ..message::of_event(room.frame(), &event, position, None, 0) };

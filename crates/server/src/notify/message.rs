@@ -76,7 +76,11 @@ mod tests {
         let frame = Frame { catalogue, organization: "acme", public_url: "https://belfry.example" };
         let entry = br#"{"@timestamp":"2026-11-21T14:01:58.112Z","event":{"action":"authentication.failed","severity":50},"user":{"name":"root"},"host":{"name":"web-1"},"source":{"ip":"203.0.113.7"}}"#;
         let message = of_event(frame, &Event::read(entry).unwrap(), 41, Some("Logins"), 2);
-        assert!(message.subject.contains(", and 2 more held back") && message.subject.contains("root"), "{}", message.subject);
+        assert!(
+            message.subject.contains(", and 2 more held back") && message.subject.contains("root"),
+            "{}",
+            message.subject
+        );
         assert_eq!(message.link.as_deref(), Some("https://belfry.example/events?open=41"));
         assert_eq!(message.footer(), "Belfry of acme · rule Logins · position 41 of the trail");
         assert!(message.facts.iter().any(|fact| fact.title == "Origin" && fact.value == "203.0.113.7"));

@@ -140,7 +140,9 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::Invalid { parts: vec![ProblemPart { pointer: pointer.into(), detail: detail.into(), offset: None, length: None }] }
+        Self::Invalid {
+            parts: vec![ProblemPart { pointer: pointer.into(), detail: detail.into(), offset: None, length: None }],
+        }
     }
 }
 

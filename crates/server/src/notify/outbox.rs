@@ -30,6 +30,10 @@ const ANSWER_CHARS_MAX: usize = 500;
 const FINISH_MAX: Duration = Duration::from_secs(15);
 /// Deliveries that ended are kept this long, decisions and lines of the inbox as well.
 const KEPT_DAYS: i64 = 90;
+/// Messages that were taken from the table wait so long for the other side; beyond it they are given back.
+const PATIENCE_MAX: Duration = Duration::from_secs(5);
+/// How many deliveries one lane takes from the table at a time.
+const LEASED_MAX: u32 = 64;
 const DECISIONS_MAX: u32 = 1_000_000;
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 const PRUNE_AT_ONCE: u32 = 2_000;
@@ -49,21 +53,29 @@ pub(super) async fn run(room: Arc<Room>, stop: CancellationToken) {
     }
     let mut lanes = Lanes { room: room.clone(), wakes: HashMap::new(), running: JoinSet::new(), stop: stop.clone() };
     let mut pruned = Instant::now();
+    // Failures of a server that is no more may not have been told.
+    let (mut look, mut next) = (true, Instant::now());
     loop {
-        let wait = match lanes.dispatch().await {
-            Ok(wait) => wait,
-            Err(error) => {
-                tracing::error!(%error, "the outbox can't be read");
-                PAUSE_AFTER_ERROR
-            }
-        };
+        if look {
+            next = Instant::now()
+                + match lanes.dispatch().await {
+                    Ok(wait) => wait,
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "the outbox can't be read");
+                        PAUSE_AFTER_ERROR
+                    }
+                };
+        }
         if pruned.elapsed() >= PRUNE_EVERY {
             pruned = Instant::now();
             prune(&room).await;
         }
         tokio::select! {
-            () = room.needs.bell.rung() => {}
-            () = tokio::time::sleep(wait) => {}
+            ring = room.needs.bell.rung() => {
+                look = ring.all;
+                ring.channels.into_iter().for_each(|channel| lanes.wake(channel));
+            }
+            () = tokio::time::sleep_until(next.into()) => look = true,
             () = stop.cancelled() => break,
         }
     }
@@ -144,43 +156,59 @@ impl Lane {
 
     /// Sends until nothing is due.
     async fn drain(&mut self, sending: &mut JoinSet<()>, stop: &CancellationToken) -> Result<(), Error> {
+        let room = self.room.clone();
+        let pool = &room.needs.state;
         loop {
             // Read anew each time: it may have been changed, switched off or removed meanwhile.
-            let room = self.room.clone();
-            let needs = &room.needs;
-            let channel = match state::channels::get(&needs.state, &needs.secrets, &self.channel).await? {
+            let changes = *room.changes.borrow();
+            let channel = match state::channels::get(pool, &room.needs.secrets, &self.channel).await? {
                 Some(channel) if channel.enabled => Arc::new(channel),
                 Some(_) => return Ok(()),
                 None => {
-                    let mut transaction = state::begin_write(&needs.state).await?;
-                    state::channels::remove(&mut transaction, &self.channel, self.room.now_ms()).await?;
+                    let mut transaction = state::begin_write(pool).await?;
+                    state::channels::remove(&mut transaction, &self.channel, room.now_ms()).await?;
                     transaction.commit().await?;
                     return Ok(());
                 }
             };
             self.keep_pace(channel.kind());
             let Some(place) = self.place(stop).await else { return Ok(()) };
-            let free = u32::try_from(self.places.available_permits()).unwrap_or(0) + 1;
-            // Whoever keeps a slow pace takes one at a time: what is leased and waits could be sent twice after a crash.
-            let count = if self.pace.interval.is_zero() { free } else { 1 };
-            let leased = state::deliveries::lease(&needs.state, &self.channel, self.room.now_ms(), count).await?;
+            if *room.changes.borrow() != changes {
+                continue;
+            }
+            // Some in advance, or each message would cost a write of its own before it is sent; not where they would
+            // wait for their turn, as sending, for long. After a crash they are waiting again, and were not sent.
+            let count = if self.pace.interval.is_zero() { LEASED_MAX } else { 1 };
+            let leased = state::deliveries::lease(pool, &self.channel, room.now_ms(), count).await?;
             if leased.is_empty() {
                 return Ok(());
             }
             let mut place = Some(place);
             for delivery in leased {
+                let patience = self.turnstile.lock().peek(Instant::now());
+                let outdated = *room.changes.borrow() != changes || stop.is_cancelled();
+                if outdated || patience > PATIENCE_MAX {
+                    let at = room.now_ms() + i64::try_from(patience.as_millis()).unwrap_or(i64::MAX / 2);
+                    state::deliveries::give_back(pool, &delivery.id, at).await?;
+                    continue;
+                }
                 let held = match place.take() {
-                    Some(place) => place,
-                    None => match self.places.clone().acquire_owned().await {
-                        Ok(place) => place,
-                        Err(_) => return Ok(()),
-                    },
+                    Some(place) => Some(place),
+                    None => self.place(stop).await,
+                };
+                let Some(held) = held else {
+                    state::deliveries::give_back(pool, &delivery.id, room.now_ms()).await?;
+                    continue;
                 };
                 self.turnstile.lock().take(Instant::now());
-                let (room, turnstile, channel) = (self.room.clone(), self.turnstile.clone(), channel.clone());
-                sending.spawn(deliver(room, turnstile, channel, delivery, held));
+                sending.spawn(deliver(room.clone(), self.turnstile.clone(), channel.clone(), delivery, held));
+                while sending.try_join_next().is_some() {}
             }
-            while sending.try_join_next().is_some() {}
+            if self.turnstile.lock().peek(Instant::now()) > PATIENCE_MAX {
+                // What was given back is due when the other side's patience is over; then the dispatcher comes again.
+                room.needs.bell.ring();
+                return Ok(());
+            }
         }
     }
 
@@ -213,13 +241,21 @@ impl Lane {
     }
 }
 
-async fn deliver(room: Arc<Room>, turnstile: Arc<Mutex<Turnstile>>, channel: Arc<Channel>, delivery: Delivery, place: OwnedSemaphorePermit) {
+async fn deliver(
+    room: Arc<Room>,
+    turnstile: Arc<Mutex<Turnstile>>,
+    channel: Arc<Channel>,
+    delivery: Delivery,
+    place: OwnedSemaphorePermit,
+) {
     let at = room.needs.clock.now();
     let started = Instant::now();
     let event = event_of(&room, &delivery).await;
-    let parcel = Parcel { id: &delivery.id, recipient: &delivery.recipient, message: &delivery.message, event, now: at };
+    let parcel =
+        Parcel { id: &delivery.id, recipient: &delivery.recipient, message: &delivery.message, event, now: at };
     let tried = room.sender.send(&channel, &parcel).await;
-    let concluded = conclude(&delivery, &tried, &room.pauses, rand::random::<f64>(), started.elapsed(), at.as_millisecond());
+    let concluded =
+        conclude(&delivery, &tried, &room.pauses, rand::random::<f64>(), started.elapsed(), at.as_millisecond());
     if let Some(patience) = concluded.patience {
         turnstile.lock().close(Instant::now() + patience);
     }
@@ -272,12 +308,17 @@ fn conclude(delivery: &Delivery, tried: &Try, pauses: &[Duration], jitter: f64, 
             let cause = error.cause();
             let ended = at.saturating_add(duration_ms.cast_signed());
             let next = match after(pauses, delivery.tries_used, delivery.tries, *retry_after, jitter) {
-                After::Pause { pause, counts } => {
-                    Next::TryAgain { at: ended.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)), counts }
-                }
+                After::Pause { pause, counts } => Next::TryAgain {
+                    at: ended.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)),
+                    counts,
+                },
                 After::GiveUp => Next::Failed,
             };
-            Concluded { attempt: attempt(AttemptOutcome::Temporary, cause.status(), cause.to_string()), next, patience: *retry_after }
+            Concluded {
+                attempt: attempt(AttemptOutcome::Temporary, cause.status(), cause.to_string()),
+                next,
+                patience: *retry_after,
+            }
         }
         Err(error @ (SendError::Permanent { .. } | SendError::Gone { .. })) => {
             let cause = error.cause();
@@ -294,11 +335,15 @@ fn log(channel: &Channel, delivery: &Delivery, concluded: &Concluded) {
     let (id, name, answer) = (&delivery.id, &channel.name, &concluded.attempt.answer);
     let duration_ms = concluded.attempt.duration_ms;
     match concluded.next {
-        Next::Delivered => tracing::info!(delivery.id = %id, channel.name = %name, duration_ms, "delivery {id} through {name}: {answer}"),
+        Next::Delivered => {
+            tracing::info!(delivery.id = %id, channel.name = %name, duration_ms, "delivery {id} through {name}: {answer}")
+        }
         Next::TryAgain { .. } => {
             tracing::warn!(delivery.id = %id, channel.name = %name, duration_ms, "delivery {id} through {name} is tried again: {answer}");
         }
-        Next::Failed => tracing::error!(delivery.id = %id, channel.name = %name, duration_ms, "delivery {id} through {name} failed: {answer}"),
+        Next::Failed => {
+            tracing::error!(delivery.id = %id, channel.name = %name, duration_ms, "delivery {id} through {name} failed: {answer}")
+        }
     }
 }
 
@@ -315,7 +360,8 @@ async fn switch_off(room: &Room, channel: &Channel) -> Result<(), Error> {
     let mut transaction = state::begin_write(&room.needs.state).await?;
     if state::channels::disable(&mut transaction, &channel.id, room.now_ms()).await? {
         let entity = Entity { kind: "channel", id: &channel.id, name: &channel.name };
-        let mut event = entity.event("entity.updated", vec![json!({"field": "enabled", "old": "true", "new": "false"})]);
+        let mut event =
+            entity.event("entity.updated", vec![json!({"field": "enabled", "old": "true", "new": "false"})]);
         event["event"]["reason"] = json!("the receiver answered 410: it is gone and wants no more messages");
         room.needs.door.record(event).await?;
         transaction.commit().await?;
@@ -347,7 +393,8 @@ fn undeliverable(delivery: &Delivery) -> serde_json::Value {
         "\"{}\" could not be delivered to {} through channel {} ({} tries): {answer}",
         delivery.subject, delivery.recipient, delivery.channel_name, delivery.tries
     ));
-    event["labels"] = json!({"delivery_id": delivery.id, "recipient": delivery.recipient, "attempts": delivery.tries.to_string()});
+    event["labels"] =
+        json!({"delivery_id": delivery.id, "recipient": delivery.recipient, "attempts": delivery.tries.to_string()});
     if let Some(position) = delivery.position {
         event["labels"]["position"] = json!(position.to_string());
     }

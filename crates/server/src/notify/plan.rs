@@ -69,7 +69,10 @@ mod tests {
     fn patience_is_kept_and_does_not_count() {
         let asked = Some(Duration::from_secs(120));
         assert_eq!(after(&PAUSES, 9, 20, asked, 0.0), After::Pause { pause: Duration::from_secs(120), counts: false });
-        assert_eq!(after(&PAUSES, 0, 0, Some(Duration::ZERO), 0.0), After::Pause { pause: PATIENCE_MIN, counts: false });
+        assert_eq!(
+            after(&PAUSES, 0, 0, Some(Duration::ZERO), 0.0),
+            After::Pause { pause: PATIENCE_MIN, counts: false }
+        );
         assert_eq!(after(&PAUSES, 0, TRIES_MAX, asked, 0.0), After::GiveUp, "not for ever");
     }
 

@@ -28,8 +28,13 @@ impl Notify {
             return Err(Error::invalid("/days", format!("1 to {DAYS_MAX}")));
         }
         let now = self.room().needs.clock.now();
-        let row = rulebook::read_draft("preview".to_owned(), request.rule, "", now, false).map_err(|parts| Error::Invalid {
-            parts: parts.into_iter().map(|part| api::problem::ProblemPart { pointer: format!("/rule{}", part.pointer), ..part }).collect(),
+        let row = rulebook::read_draft("preview".to_owned(), request.rule, "", now, false).map_err(|parts| {
+            Error::Invalid {
+                parts: parts
+                    .into_iter()
+                    .map(|part| api::problem::ProblemPart { pointer: format!("/rule{}", part.pointer), ..part })
+                    .collect(),
+            }
         })?;
         let this = self.clone();
         let done = tokio::task::spawn_blocking(move || run(this.room(), &store, &row, request.days, now)).await;
@@ -51,7 +56,8 @@ fn run(room: &Room, store: &Store, row: &Rule, days: u32, now: Timestamp) -> Res
     let size = room.needs.door.trail().size();
     let mut cursor: Option<Cursor> = None;
     let truncated = loop {
-        let page = store.search(&query, &Paging { order: Order::Oldest, limit: PAGE, cursor }, size).map_err(Error::Store)?;
+        let page =
+            store.search(&query, &Paging { order: Order::Oldest, limit: PAGE, cursor }, size).map_err(Error::Store)?;
         for hit in &page.hits {
             let Ok(event) = Event::read(&hit.entry) else { continue };
             taken += 1;

@@ -33,7 +33,8 @@ pub fn url(url: &str) -> String {
 fn origin(url: &Url) -> String {
     let host = url.host_str().unwrap_or("?");
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let user = if url.username().is_empty() && url.password().is_none() { String::new() } else { format!("{SECRET_SHOWN}@") };
+    let user =
+        if url.username().is_empty() && url.password().is_none() { String::new() } else { format!("{SECRET_SHOWN}@") };
     format!("{}://{user}{host}{port}", url.scheme())
 }
 
@@ -52,13 +53,22 @@ mod tests {
             ("https://hooks.example.org/belfry/in", "https://hooks.example.org/belfry/in"),
             ("http://127.0.0.1:9000/hook", "http://127.0.0.1:9000/hook"),
             ("https://ada:pw@hooks.example.org/in?token=abc#f", "https://••••@hooks.example.org/in?••••"),
-            ("https://discord.example/api/webhooks/112233445566/AbCdEfGhIjKlMnOpQrSt", "https://discord.example/api/webhooks/••••/••••"),
-            ("https://hooks.example.org/privileged-access-events", "https://hooks.example.org/privileged-access-events"),
+            (
+                "https://discord.example/api/webhooks/112233445566/AbCdEfGhIjKlMnOpQrSt",
+                "https://discord.example/api/webhooks/••••/••••",
+            ),
+            (
+                "https://hooks.example.org/privileged-access-events",
+                "https://hooks.example.org/privileged-access-events",
+            ),
             ("nonsense", "••••"),
         ] {
             assert_eq!(url(given), wanted);
         }
         assert_eq!(host_only("https://hooks.slack.com/services/T0/B0/abc"), "https://hooks.slack.com/••••");
-        assert_eq!(host_only("https://prod-1.westeurope.logic.azure.com:443/workflows/x?sig=y"), "https://prod-1.westeurope.logic.azure.com/••••");
+        assert_eq!(
+            host_only("https://prod-1.westeurope.logic.azure.com:443/workflows/x?sig=y"),
+            "https://prod-1.westeurope.logic.azure.com/••••"
+        );
     }
 }

@@ -34,12 +34,7 @@ impl Notify {
     }
 
     /// Makes a rule. `record` writes the event into the trail: the change is made only when that succeeded.
-    pub async fn rule_create(
-        &self,
-        draft: RuleDraft,
-        by: &str,
-        record: Recorder<'_>,
-    ) -> Result<Rule, Error> {
+    pub async fn rule_create(&self, draft: RuleDraft, by: &str, record: Recorder<'_>) -> Result<Rule, Error> {
         let now = self.room().needs.clock.now();
         let row = self.read_rule(state::new_id(now), draft, by, now).await?;
         let mut transaction = state::begin_write(&self.room().needs.state).await?;
@@ -50,13 +45,7 @@ impl Notify {
         Ok(shown(row, &HashMap::new()))
     }
 
-    pub async fn rule_update(
-        &self,
-        id: &str,
-        draft: RuleDraft,
-        by: &str,
-        record: Recorder<'_>,
-    ) -> Result<Rule, Error> {
+    pub async fn rule_update(&self, id: &str, draft: RuleDraft, by: &str, record: Recorder<'_>) -> Result<Rule, Error> {
         let now = self.room().needs.clock.now();
         let old = self.rule_row(id).await?;
         let mut row = self.read_rule(id.to_owned(), draft, by, now).await?;
@@ -108,7 +97,13 @@ impl Notify {
 }
 
 /// Reads a rule as it was written. `complete` asks for a name and recipients, too: a preview needs neither.
-pub(super) fn read_draft(id: String, draft: RuleDraft, by: &str, now: Timestamp, complete: bool) -> Result<Row, Vec<ProblemPart>> {
+pub(super) fn read_draft(
+    id: String,
+    draft: RuleDraft,
+    by: &str,
+    now: Timestamp,
+    complete: bool,
+) -> Result<Row, Vec<ProblemPart>> {
     let mut wrong = Vec::new();
     let mut say = |pointer: &str, detail: String| wrong.push(part(pointer, detail));
     let name = draft.name.trim().to_owned();
@@ -178,7 +173,10 @@ fn check_recipients(recipients: &[Recipient], channels: &[Channel]) -> Vec<Probl
     }
     for (index, recipient) in recipients.iter().enumerate() {
         let Some(channel) = channels.iter().find(|channel| channel.id == recipient.channel) else {
-            wrong.push(part(&format!("/recipients/{index}/channel"), format!("there is no channel {}", recipient.channel)));
+            wrong.push(part(
+                &format!("/recipients/{index}/channel"),
+                format!("there is no channel {}", recipient.channel),
+            ));
             continue;
         };
         if recipient.to.len() > TO_MAX {

@@ -125,9 +125,8 @@ fn open(row: &SqliteRow, secrets: &Secrets) -> Result<Channel, Error> {
     let id: String = row.try_get("id")?;
     let name: String = row.try_get("name")?;
     let sealed: Vec<u8> = row.try_get("settings")?;
-    let bytes = secrets
-        .open_sealed(&context(&id), &sealed)
-        .map_err(|source| Error::Sealed { name: name.clone(), source })?;
+    let bytes =
+        secrets.open_sealed(&context(&id), &sealed).map_err(|source| Error::Sealed { name: name.clone(), source })?;
     let settings = serde_json::from_slice(&bytes)
         .map_err(|error| Error::Unreadable { name: name.clone(), reason: error.to_string() })?;
     Ok(Channel {

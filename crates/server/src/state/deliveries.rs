@@ -3,8 +3,12 @@
 //! A row is written by whoever has something to tell (the rules follower, the report room, a person who
 //! mails an event), in the same transaction as what led to it; the workers of the notify room send it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use api::notify::{AttemptOutcome, ChannelKind, DeliveryState};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
@@ -13,16 +17,40 @@ use sqlx::{FromRow, Row, Sqlite, SqliteConnection, SqlitePool};
 /// Rung by whoever puts deliveries into the queue; the workers listen. A message is on its way within
 /// milliseconds, and nobody asks the table over and over.
 #[derive(Clone, Default)]
-pub struct Bell(std::sync::Arc<tokio::sync::Notify>);
+pub struct Bell(Arc<Rung>);
+
+#[derive(Default)]
+struct Rung {
+    notify: tokio::sync::Notify,
+    what: Mutex<Ring>,
+}
+
+/// What it rang for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ring {
+    /// Look at the whole table.
+    pub all: bool,
+    /// Something is due now for these channels.
+    pub channels: BTreeSet<String>,
+}
 
 impl Bell {
+    /// Something changed; look what is due.
     pub fn ring(&self) {
-        self.0.notify_one();
+        self.0.what.lock().all = true;
+        self.0.notify.notify_one();
+    }
+
+    /// Something is due for these channels.
+    pub fn ring_for(&self, channels: impl IntoIterator<Item = String>) {
+        self.0.what.lock().channels.extend(channels);
+        self.0.notify.notify_one();
     }
 
     /// Returns after the next ring, or at once when it rang since the last time.
-    pub async fn rung(&self) {
-        self.0.notified().await;
+    pub async fn rung(&self) -> Ring {
+        self.0.notify.notified().await;
+        std::mem::take(&mut *self.0.what.lock())
     }
 }
 
@@ -210,7 +238,10 @@ pub struct Attempt {
 pub enum Next {
     Delivered,
     /// `counts` is false where the other side only asked for patience: the retry plan goes on where it was.
-    TryAgain { at: i64, counts: bool },
+    TryAgain {
+        at: i64,
+        counts: bool,
+    },
     Failed,
 }
 
@@ -484,6 +515,19 @@ pub fn example() -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_bell_remembers_what_it_rang_for() {
+        let bell = Bell::default();
+        bell.ring_for(["a".to_owned()]);
+        bell.ring_for(["b".to_owned(), "a".to_owned()]);
+        bell.ring();
+        let ring = bell.rung().await;
+        assert!(ring.all);
+        assert_eq!(ring.channels.into_iter().collect::<Vec<_>>(), ["a", "b"]);
+        bell.ring_for(["c".to_owned()]);
+        assert!(!bell.rung().await.all);
+    }
 
     #[test]
     fn the_identity_is_that_of_rule_channel_recipient_and_event() {

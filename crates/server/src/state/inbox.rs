@@ -42,7 +42,13 @@ pub enum Selection<'a> {
 }
 
 /// Puts a line in, once for each delivery.
-pub async fn insert(pool: &SqlitePool, id: &str, audience: &str, message: &Message, now: Timestamp) -> sqlx::Result<()> {
+pub async fn insert(
+    pool: &SqlitePool,
+    id: &str,
+    audience: &str,
+    message: &Message,
+    now: Timestamp,
+) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO inbox (id, audience, at, subject, text, severity, position) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (id) DO NOTHING",
@@ -78,7 +84,13 @@ fn selected(query: &mut sqlx::QueryBuilder<Sqlite>, selection: Selection<'_>) ->
 }
 
 /// Newest first, older than `before`.
-pub async fn list(pool: &SqlitePool, viewer: &Viewer, unread: bool, before: Option<i64>, limit: u32) -> sqlx::Result<Vec<Item>> {
+pub async fn list(
+    pool: &SqlitePool,
+    viewer: &Viewer,
+    unread: bool,
+    before: Option<i64>,
+    limit: u32,
+) -> sqlx::Result<Vec<Item>> {
     let mut query = sqlx::QueryBuilder::<Sqlite>::new(
         "SELECT inbox.*, reads.at AS read_at FROM inbox LEFT JOIN inbox_reads AS reads \
          ON reads.seq = inbox.seq AND reads.user_id = ",
@@ -115,14 +127,22 @@ pub async fn read(pool: &SqlitePool, viewer: &Viewer, selection: Selection<'_>, 
 /// Acknowledges for everyone; the first one who does so is kept.
 pub async fn acknowledge(pool: &SqlitePool, viewer: &Viewer, selection: Selection<'_>, now: i64) -> sqlx::Result<u64> {
     let mut query = sqlx::QueryBuilder::<Sqlite>::new("UPDATE inbox SET acknowledged_at = ");
-    query.push_bind(now).push(", acknowledged_by = ").push_bind(&viewer.user_name).push(" WHERE acknowledged_at IS NULL AND ");
+    query
+        .push_bind(now)
+        .push(", acknowledged_by = ")
+        .push_bind(&viewer.user_name)
+        .push(" WHERE acknowledged_at IS NULL AND ");
     visible(&mut query, viewer);
     selected(&mut query, selection)?;
     Ok(query.build().execute(pool).await?.rows_affected())
 }
 
 /// Deletes for everyone; answers what is gone.
-pub async fn delete(connection: &mut SqliteConnection, viewer: &Viewer, selection: Selection<'_>) -> sqlx::Result<Vec<(String, String)>> {
+pub async fn delete(
+    connection: &mut SqliteConnection,
+    viewer: &Viewer,
+    selection: Selection<'_>,
+) -> sqlx::Result<Vec<(String, String)>> {
     let mut query = sqlx::QueryBuilder::<Sqlite>::new("DELETE FROM inbox WHERE ");
     visible(&mut query, viewer);
     selected(&mut query, selection)?;
@@ -159,7 +179,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pool = crate::state::open(&dir.path().join("state.sqlite")).await.unwrap();
         let now = Timestamp::from_second(1_700_000_000).unwrap();
-        for (id, audience) in [("a", "user:mia"), ("b", "role:administrator"), ("c", "role:member"), ("d", "user:noa")] {
+        for (id, audience) in [("a", "user:mia"), ("b", "role:administrator"), ("c", "role:member"), ("d", "user:noa")]
+        {
             insert(&pool, id, audience, &example(), now).await.unwrap();
             insert(&pool, id, audience, &example(), now).await.unwrap();
         }

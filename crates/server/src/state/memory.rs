@@ -83,7 +83,8 @@ pub async fn decided(connection: &mut SqliteConnection, decisions: &[Decision]) 
     if decisions.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = decisions.iter().map(|d| (d.position, &d.rule_id, &d.rule_name, &d.verdict, &d.why, d.at)).collect();
+    let rows: Vec<_> =
+        decisions.iter().map(|d| (d.position, &d.rule_id, &d.rule_name, &d.verdict, &d.why, d.at)).collect();
     sqlx::query(
         "INSERT INTO decisions (position, rule_id, rule_name, verdict, why, at) \
          SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), \

@@ -63,7 +63,8 @@ impl FromRow<'_, SqliteRow> for Rule {
 
 fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> sqlx::Result<T> {
     let text: String = row.try_get(column)?;
-    serde_json::from_str(&text).map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: error.into() })
+    serde_json::from_str(&text)
+        .map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: error.into() })
 }
 
 /// How often a rule told and held back.
@@ -115,9 +116,11 @@ pub async fn put(connection: &mut SqliteConnection, rule: &Rule) -> sqlx::Result
 
 /// Removes a rule and what it remembered. Its deliveries and decisions stay: they happened.
 pub async fn remove(connection: &mut SqliteConnection, id: &str) -> sqlx::Result<()> {
-    for statement in
-        ["DELETE FROM rules WHERE id = $1", "DELETE FROM rule_memory WHERE rule_id = $1", "DELETE FROM rule_days WHERE rule_id = $1"]
-    {
+    for statement in [
+        "DELETE FROM rules WHERE id = $1",
+        "DELETE FROM rule_memory WHERE rule_id = $1",
+        "DELETE FROM rule_days WHERE rule_id = $1",
+    ] {
         sqlx::query(statement).bind(id).execute(&mut *connection).await?;
     }
     Ok(())

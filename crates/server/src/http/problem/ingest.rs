@@ -14,8 +14,11 @@ impl From<IntakeError> for Problem {
             IntakeError::Body(error) => error.into(),
             IntakeError::Registry(error) => error.into(),
             IntakeError::Append(error) => error.into(),
-            IntakeError::Busy { retry_after } => busy(retry_after, "the server works on as many bodies as it has room for"),
-            IntakeError::InFlight => Self::conflict("a batch with this Idempotency-Key is being taken at this moment").retry_after(Duration::from_secs(1)),
+            IntakeError::Busy { retry_after } => {
+                busy(retry_after, "the server works on as many bodies as it has room for")
+            }
+            IntakeError::InFlight => Self::conflict("a batch with this Idempotency-Key is being taken at this moment")
+                .retry_after(Duration::from_secs(1)),
             error @ (IntakeError::State(_) | IntakeError::Broken) => Self::internal(&error),
         }
     }
@@ -36,12 +39,19 @@ impl From<RegistryError> for Problem {
     fn from(error: RegistryError) -> Self {
         let text = error.to_string();
         match error {
-            RegistryError::UnknownSource { .. } => Self::not_found(format!("{text}; make it under Sources, or leave ?source= away for events as they are")),
+            RegistryError::UnknownSource { .. } => {
+                Self::not_found(format!("{text}; make it under Sources, or leave ?source= away for events as they are"))
+            }
             RegistryError::UnknownMapping { .. } => Self::not_found(text),
-            RegistryError::Disabled { .. } | RegistryError::Taken { .. } | RegistryError::Builtin { .. } => Self::conflict(text),
+            RegistryError::Disabled { .. } | RegistryError::Taken { .. } | RegistryError::Builtin { .. } => {
+                Self::conflict(text)
+            }
             RegistryError::Compile { errors } => errors.into_iter().fold(
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "mapping-invalid", "The mapping does not compile").detail(text),
-                |problem, error| problem.part("/program", format!("line {}, column {}: {}", error.line, error.column, error.message)),
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "mapping-invalid", "The mapping does not compile")
+                    .detail(text),
+                |problem, error| {
+                    problem.part("/program", format!("line {}, column {}: {}", error.line, error.column, error.message))
+                },
             ),
             RegistryError::Invalid { field, reason } => Self::invalid(format!("/{field}"), reason),
             RegistryError::State(error) => error.into(),

@@ -95,7 +95,8 @@ pub fn compose(
     attached: Vec<(String, String, Vec<u8>)>,
 ) -> Result<(Envelope, Vec<u8>), Cause> {
     let Parcel { recipient: to, id, message, .. } = parcel;
-    let from: Mailbox = email.from.parse().map_err(|_| Cause::Compose(format!("{} is no sender address", email.from)))?;
+    let from: Mailbox =
+        email.from.parse().map_err(|_| Cause::Compose(format!("{} is no sender address", email.from)))?;
     let to: Mailbox = to.parse().map_err(|_| Cause::Compose(format!("{to} is no email address")))?;
     let domain = from.email.domain().to_owned();
     let alternative = MultiPart::alternative_plain_html(letter.plain, letter.html);
@@ -137,12 +138,15 @@ pub async fn send(email: &Email, address: SocketAddr, envelope: &Envelope, mail:
 async fn converse(email: &Email, address: SocketAddr, envelope: &Envelope, mail: &[u8]) -> Result<String, Cause> {
     let hello = ClientId::default();
     let opened = tokio::time::timeout(CONNECT_MAX, TcpStream::connect(address)).await;
-    let stream = opened.map_err(|_| Cause::Timeout(CONNECT_MAX))?.map_err(|error| Cause::Connection(error.to_string()))?;
+    let stream =
+        opened.map_err(|_| Cause::Timeout(CONNECT_MAX))?.map_err(|error| Cause::Connection(error.to_string()))?;
     let stream: Box<dyn AsyncTokioStream> = match email.security {
         Security::Tls => Box::new(Bounded::new(encrypt(email, stream).await?, address)),
         Security::Starttls | Security::None => Box::new(Bounded::new(stream, address)),
     };
-    let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &hello).await.map_err(|error| cause(Stage::Connect, &error))?;
+    let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &hello)
+        .await
+        .map_err(|error| cause(Stage::Connect, &error))?;
     let done = talk(&mut connection, email, &hello, envelope, mail).await;
     // A polite end costs one round trip and keeps the log of the mail server clean; what it answers
     // changes nothing, the message is already taken or refused.
@@ -260,7 +264,11 @@ mod tests {
         }
     }
 
-    fn composed(to: &str, message: &Message, attached: Vec<(String, String, Vec<u8>)>) -> Result<(Envelope, Vec<u8>), Cause> {
+    fn composed(
+        to: &str,
+        message: &Message,
+        attached: Vec<(String, String, Vec<u8>)>,
+    ) -> Result<(Envelope, Vec<u8>), Cause> {
         let parcel = Parcel { id: "dlv-1", recipient: to, message, event: None, now: message.at };
         compose(&settings(), &parcel, letter(message), attached)
     }
@@ -271,7 +279,14 @@ mod tests {
         assert_eq!(letter.subject, "[high] Password viewed, and 2 more held back: ada.m, root, db-prod-3");
         // A slash in a value is escaped in HTML, which readers undo.
         for part in [letter.html.replace("&#x2f;", "/"), letter.plain.clone()] {
-            for words in ["Password viewed", "ada.m viewed the password of root", "db-prod-3", "and 2 more held back", "https://belfry.example/events?open=41", "Database passwords"] {
+            for words in [
+                "Password viewed",
+                "ada.m viewed the password of root",
+                "db-prod-3",
+                "and 2 more held back",
+                "https://belfry.example/events?open=41",
+                "Database passwords",
+            ] {
                 assert!(part.contains(words), "{words} is missing in\n{part}");
             }
         }

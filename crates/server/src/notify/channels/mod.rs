@@ -128,7 +128,9 @@ enum Finality {
 /// specification says, everything but 410 is tried again. A chat that refuses a message refuses it for good.
 fn finality(kind: ChannelKind, cause: &Cause) -> Finality {
     match cause {
-        Cause::Outgoing(outgoing::Error::Refused { .. } | outgoing::Error::Url { .. }) | Cause::Compose(_) => Finality::Permanent,
+        Cause::Outgoing(outgoing::Error::Refused { .. } | outgoing::Error::Url { .. }) | Cause::Compose(_) => {
+            Finality::Permanent
+        }
         Cause::Outgoing(outgoing::Error::Resolve { .. } | outgoing::Error::Client { .. })
         | Cause::Connection(_)
         | Cause::Timeout(_)

@@ -62,7 +62,12 @@ struct WebhookDraft {
 
 /// Reads the settings of a `kind` of channel. `before` are those it has: where the draft says `••••`, or what
 /// is shown of an address, they stay.
-pub fn read(kind: ChannelKind, draft: &Value, before: Option<&Settings>, now: Timestamp) -> Result<Settings, Vec<ProblemPart>> {
+pub fn read(
+    kind: ChannelKind,
+    draft: &Value,
+    before: Option<&Settings>,
+    now: Timestamp,
+) -> Result<Settings, Vec<ProblemPart>> {
     let draft = if draft.is_null() { json!({}) } else { draft.clone() };
     match kind {
         ChannelKind::Email => email(parse(draft)?, before).map(Settings::Email),
@@ -138,14 +143,24 @@ fn email(draft: EmailDraft, before: Option<&Settings>) -> Result<Email, Vec<Prob
     });
     if wrong.is_empty() {
         let to = draft.to.into_iter().map(|address| address.trim().to_owned()).collect();
-        Ok(Email { host, port, security: draft.security, username, password, from: draft.from, to, certificate_authority })
+        Ok(Email {
+            host,
+            port,
+            security: draft.security,
+            username,
+            password,
+            from: draft.from,
+            to,
+            certificate_authority,
+        })
     } else {
         Err(wrong)
     }
 }
 
 fn web_address(url: &str) -> Result<(), Vec<ProblemPart>> {
-    let parsed = reqwest::Url::parse(url).map_err(|error| vec![part("url", &format!("a web address is needed: {error}"))])?;
+    let parsed =
+        reqwest::Url::parse(url).map_err(|error| vec![part("url", &format!("a web address is needed: {error}"))])?;
     if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
         return Err(vec![part("url", "an address that begins with https:// is needed")]);
     }
@@ -154,7 +169,9 @@ fn web_address(url: &str) -> Result<(), Vec<ProblemPart>> {
 
 fn chat(draft: &ChatDraft, before: Option<&Settings>) -> Result<Chat, Vec<ProblemPart>> {
     let url = match before {
-        Some(Settings::Slack(known) | Settings::Teams(known)) if stays(&draft.url, &redact::host_only(&known.url)) => known.url.clone(),
+        Some(Settings::Slack(known) | Settings::Teams(known)) if stays(&draft.url, &redact::host_only(&known.url)) => {
+            known.url.clone()
+        }
         _ => draft.url.trim().to_owned(),
     };
     web_address(&url)?;
@@ -248,7 +265,9 @@ pub async fn check_target(outgoing: &Outgoing, settings: &Settings) -> Result<()
         Settings::Inbox => return Ok(()),
     };
     match checked {
-        Err(error @ (outgoing::Error::Refused { .. } | outgoing::Error::Url { .. })) => Err(vec![part(member, &error.to_string())]),
+        Err(error @ (outgoing::Error::Refused { .. } | outgoing::Error::Url { .. })) => {
+            Err(vec![part(member, &error.to_string())])
+        }
         Ok(()) | Err(outgoing::Error::Resolve { .. } | outgoing::Error::Client { .. }) => Ok(()),
     }
 }
@@ -285,7 +304,10 @@ mod tests {
         assert_eq!(mail(json!({"certificate_authority": "x"})), ["/settings/certificate_authority"]);
         assert_eq!(pointers(ChannelKind::Slack, json!({"url": "hooks.slack.com"})), ["/settings/url"]);
         assert_eq!(pointers(ChannelKind::Teams, json!({"url": "file:///etc/passwd"})), ["/settings/url"]);
-        assert_eq!(pointers(ChannelKind::Webhook, json!({"url": "https://a.example", "secret": "short"})), ["/settings/secret"]);
+        assert_eq!(
+            pointers(ChannelKind::Webhook, json!({"url": "https://a.example", "secret": "short"})),
+            ["/settings/secret"]
+        );
         assert_eq!(pointers(ChannelKind::Inbox, json!({"url": "x"})), ["/settings"]);
         assert!(pointers(ChannelKind::Inbox, Value::Null).is_empty());
     }
@@ -293,7 +315,10 @@ mod tests {
     #[test]
     fn what_is_shown_can_be_sent_back_and_changes_nothing() {
         let drafts = [
-            (ChannelKind::Email, json!({"host": "mail.example.org", "from": "b@example.org", "username": "u", "password": "p4ss"})),
+            (
+                ChannelKind::Email,
+                json!({"host": "mail.example.org", "from": "b@example.org", "username": "u", "password": "p4ss"}),
+            ),
             (ChannelKind::Slack, json!({"url": "https://hooks.slack.com/services/T0/B0/s3cret"})),
             (ChannelKind::Webhook, json!({"url": "https://a.example/in?key=s3cret"})),
         ];
@@ -320,7 +345,8 @@ mod tests {
     fn a_replaced_secret_signs_for_one_more_day() {
         let first = read(ChannelKind::Webhook, &json!({"url": "https://a.example"}), None, now()).ok().unwrap();
         let given = Secret::make().unwrap().reveal();
-        let second = read(ChannelKind::Webhook, &json!({"url": "https://a.example", "secret": given}), Some(&first), now());
+        let second =
+            read(ChannelKind::Webhook, &json!({"url": "https://a.example", "secret": given}), Some(&first), now());
         let Ok(Settings::Webhook(hook)) = second else { panic!() };
         assert_eq!(secrets(&hook, now()).unwrap().len(), 2);
         let later = Timestamp::from_second(1_700_000_000 + 86_401).unwrap();

@@ -75,7 +75,11 @@ pub enum SecretError {
 pub fn headers(id: &str, now: Timestamp, body: &[u8], secrets: &[Secret]) -> [(&'static str, String); 3] {
     let seconds = now.as_second();
     let signatures: Vec<String> = secrets.iter().map(|secret| secret.sign(id, seconds, body)).collect();
-    [("webhook-id", id.to_owned()), ("webhook-timestamp", seconds.to_string()), ("webhook-signature", signatures.join(" "))]
+    [
+        ("webhook-id", id.to_owned()),
+        ("webhook-timestamp", seconds.to_string()),
+        ("webhook-signature", signatures.join(" ")),
+    ]
 }
 
 /// The body: `type` and `timestamp` of the event, and under `data` what a person would read together

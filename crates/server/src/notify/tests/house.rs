@@ -35,7 +35,11 @@ pub struct House {
 impl House {
     /// With retries after 100 and 200 ms.
     pub async fn open() -> Self {
-        Self::open_in(Arc::new(tempfile::tempdir().unwrap()), vec![Duration::from_millis(100), Duration::from_millis(200)]).await
+        Self::open_in(
+            Arc::new(tempfile::tempdir().unwrap()),
+            vec![Duration::from_millis(100), Duration::from_millis(200)],
+        )
+        .await
     }
 
     pub async fn open_in(folder: Arc<tempfile::TempDir>, pauses: Vec<Duration>) -> Self {
@@ -45,7 +49,8 @@ impl House {
             let key = keys::make_trail_key(&key_file).unwrap();
             Trail::create(&trail_dir, "belfry.test/acme", &key).unwrap();
         }
-        let (trail, _) = Trail::open(&trail_dir, keys::trail_key(&key_file).unwrap(), trail::Options::default()).unwrap();
+        let (trail, _) =
+            Trail::open(&trail_dir, keys::trail_key(&key_file).unwrap(), trail::Options::default()).unwrap();
         let catalogue = Arc::new(Catalogue::builtin().clone());
         let door = Door::new(trail, catalogue.clone(), Clock::System);
         let outgoing = Outgoing::default();
@@ -63,7 +68,8 @@ impl House {
         };
         let notify = Notify::with_pauses(needs, pauses.clone());
         let stop = CancellationToken::new();
-        let tasks = vec![tokio::spawn(notify.clone().follow(stop.clone())), tokio::spawn(notify.clone().send(stop.clone()))];
+        let tasks =
+            vec![tokio::spawn(notify.clone().follow(stop.clone())), tokio::spawn(notify.clone().send(stop.clone()))];
         Self { notify, door, folder, stop, tasks, pauses }
     }
 
@@ -94,7 +100,8 @@ impl House {
     }
 
     pub async fn channel(&self, kind: ChannelKind, settings: serde_json::Value) -> Channel {
-        let draft = ChannelDraft { name: format!("{} {}", kind.name(), rand::random::<u16>()), kind, settings, enabled: true };
+        let draft =
+            ChannelDraft { name: format!("{} {}", kind.name(), rand::random::<u16>()), kind, settings, enabled: true };
         self.notify.channel_create(draft, self.recorder()).await.unwrap()
     }
 
@@ -104,7 +111,10 @@ impl House {
             description: String::new(),
             enabled: true,
             filter: filter.to_owned(),
-            recipients: vec![Recipient { channel: channel.id.clone(), to: to.iter().map(|to| (*to).to_owned()).collect() }],
+            recipients: vec![Recipient {
+                channel: channel.id.clone(),
+                to: to.iter().map(|to| (*to).to_owned()).collect(),
+            }],
             hold_seconds,
             group_by: None,
         };

@@ -19,7 +19,8 @@ async fn mail_is_sent_with_tls_starttls_and_none_and_with_a_password() {
     let house = House::open().await;
     let ca_file = house.folder.path().join("ca.pem");
     for security in ["none", "starttls", "tls"] {
-        let mut arguments = vec!["--security", security, "--ca-out", ca_file.to_str().unwrap(), "--auth", "belfry:p4ss wörd"];
+        let mut arguments =
+            vec!["--security", security, "--ca-out", ca_file.to_str().unwrap(), "--auth", "belfry:p4ss wörd"];
         if security == "none" {
             arguments.truncate(4);
         }
@@ -47,7 +48,14 @@ async fn one_address_one_delivery_and_the_mail_says_it_all() {
     let house = House::open().await;
     let server = Receiver::start("smtp_receiver.py", &[]);
     let channel = house.channel(ChannelKind::Email, settings(&server, json!({}))).await;
-    house.rule("event.action: authentication.failed", 0, &channel, &["a@example.org", "Bea <b@example.org>", "a@example.org"]).await;
+    house
+        .rule(
+            "event.action: authentication.failed",
+            0,
+            &channel,
+            &["a@example.org", "Bea <b@example.org>", "a@example.org"],
+        )
+        .await;
     house.login_failed("Ада <b>\r\nBcc: eve@example.org").await;
     house.all(2, DeliveryState::Delivered).await;
     let got = server.wants(2).await;
@@ -73,7 +81,10 @@ async fn a_refused_recipient_fails_alone_and_a_busy_server_is_tried_again() {
     let until = std::time::Instant::now() + super::house::PATIENCE;
     let deliveries = loop {
         let deliveries = house.deliveries().await;
-        if deliveries.iter().all(|delivery| matches!(delivery.head.state, DeliveryState::Delivered | DeliveryState::Failed)) {
+        if deliveries
+            .iter()
+            .all(|delivery| matches!(delivery.head.state, DeliveryState::Delivered | DeliveryState::Failed))
+        {
             break deliveries;
         }
         assert!(std::time::Instant::now() < until, "{deliveries:#?}");
@@ -131,7 +142,11 @@ async fn no_tls_no_mail_and_a_wrong_password_waits_for_a_person() {
     let unknown = house.channel(ChannelKind::Email, secure("right", None)).await;
     let tested = house.notify.channel_test(&unknown.id, "ada").await.unwrap();
     assert_eq!(tested.state, DeliveryState::Failed);
-    assert!(tested.attempt.answer.contains("certificate") || tested.attempt.answer.contains("UnknownIssuer"), "{}", tested.attempt.answer);
+    assert!(
+        tested.attempt.answer.contains("certificate") || tested.attempt.answer.contains("UnknownIssuer"),
+        "{}",
+        tested.attempt.answer
+    );
     assert!(server.got().is_empty());
     house.close().await;
 }

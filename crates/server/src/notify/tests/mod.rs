@@ -34,7 +34,11 @@ async fn repeats_are_held_back_and_counted_and_the_reason_is_kept() {
     let held = house.notify.of_event(positions[1]).await.unwrap();
     assert!(held.deliveries.is_empty());
     assert_eq!(held.decisions[0].verdict, "held");
-    assert!(held.decisions[0].why.contains(&format!("the same was sent with event {}", positions[0])), "{}", held.decisions[0].why);
+    assert!(
+        held.decisions[0].why.contains(&format!("the same was sent with event {}", positions[0])),
+        "{}",
+        held.decisions[0].why
+    );
     let rule = house.notify.rule(&rule.id).await.unwrap();
     assert_eq!((rule.sent_30d, rule.held_30d), (2, 2));
     assert!(rule.last_fired_at.is_some());
@@ -67,7 +71,8 @@ async fn chats_get_what_their_limits_allow_at_the_pace_they_ask() {
     let house = House::open().await;
     for (kind, count, name) in [(ChannelKind::Slack, 3, "slack"), (ChannelKind::Teams, 6, "teams")] {
         let chat = Receiver::start("chat_receiver.py", &["--kind", name]);
-        let channel = house.channel(kind, json!({"url": format!("http://127.0.0.1:{}/services/s3cret", chat.port)})).await;
+        let channel =
+            house.channel(kind, json!({"url": format!("http://127.0.0.1:{}/services/s3cret", chat.port)})).await;
         let rule = house.rule(&format!("event.action: pump.{name}"), 0, &channel, &[]).await;
         let long = "ж<&>\"\\\u{7f}".repeat(1_200);
         for _ in 0..count {
@@ -89,7 +94,8 @@ async fn chats_get_what_their_limits_allow_at_the_pace_they_ask() {
 async fn a_test_message_says_how_it_fared() {
     let house = House::open().await;
     let chat = Receiver::start("chat_receiver.py", &["--kind", "teams"]);
-    let good = house.channel(ChannelKind::Teams, json!({"url": format!("http://127.0.0.1:{}/w?sig=s3cret", chat.port)})).await;
+    let good =
+        house.channel(ChannelKind::Teams, json!({"url": format!("http://127.0.0.1:{}/w?sig=s3cret", chat.port)})).await;
     let tested = house.notify.channel_test(&good.id, "ada").await.unwrap();
     assert_eq!((tested.state, tested.attempt.status), (DeliveryState::Delivered, Some(202)));
     assert!(tested.note.unwrap().contains("not that the message was shown"));
@@ -98,7 +104,11 @@ async fn a_test_message_says_how_it_fared() {
     let bad = house.channel(ChannelKind::Slack, json!({"url": "http://127.0.0.1:9/services/s3cret"})).await;
     let tested = house.notify.channel_test(&bad.id, "ada").await.unwrap();
     assert_eq!(tested.state, DeliveryState::Failed);
-    assert!(tested.attempt.answer.starts_with("no connection") && !tested.attempt.answer.contains("s3cret"), "{}", tested.attempt.answer);
+    assert!(
+        tested.attempt.answer.starts_with("no connection") && !tested.attempt.answer.contains("s3cret"),
+        "{}",
+        tested.attempt.answer
+    );
     assert_eq!(house.notify.channel(&bad.id).await.unwrap().last_error, Some(tested.attempt.answer));
     house.close().await;
 }

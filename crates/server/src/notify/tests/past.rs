@@ -60,7 +60,8 @@ async fn mistakes_of_a_rule_are_pointed_to() {
     let found = parts(house.notify.preview(house.store(), wrong).await.unwrap_err());
     assert_eq!(found[0].pointer, "/rule/filter");
     assert!(found[0].offset.is_some());
-    let found = parts(house.notify.preview(house.store(), PreviewRequest { rule: draft(""), days: 0 }).await.unwrap_err());
+    let found =
+        parts(house.notify.preview(house.store(), PreviewRequest { rule: draft(""), days: 0 }).await.unwrap_err());
     assert_eq!(found[0].pointer, "/days");
 
     let mail = json!({"host": "127.0.0.1", "from": "b@example.org"});
@@ -70,14 +71,35 @@ async fn mistakes_of_a_rule_are_pointed_to() {
         to: to.iter().map(|to| (*to).to_owned()).collect(),
     };
     for (change, wanted) in [
-        (RuleDraft { name: " ".to_owned(), recipients: vec![recipient(&channel.id, &["a@example.org"])], ..draft("") }, "/name"),
+        (
+            RuleDraft {
+                name: " ".to_owned(),
+                recipients: vec![recipient(&channel.id, &["a@example.org"])],
+                ..draft("")
+            },
+            "/name",
+        ),
         (draft(""), "/recipients"),
         (RuleDraft { recipients: vec![recipient("none", &[])], ..draft("") }, "/recipients/0/channel"),
-        (RuleDraft { recipients: vec![recipient(&channel.id, &["a@example.org", "nobody"])], ..draft("") }, "/recipients/0/to/1"),
-        (RuleDraft { recipients: vec![recipient(&channel.id, &[])], ..draft("") }, "/recipients/0/to"),
-        (RuleDraft { hold_seconds: u64::MAX, recipients: vec![recipient(&channel.id, &["a@example.org"])], ..draft("") }, "/hold_seconds"),
         (
-            RuleDraft { group_by: Some(vec!["user.name".to_owned(), "us*".to_owned()]), recipients: vec![recipient(&channel.id, &["a@example.org"])], ..draft("") },
+            RuleDraft { recipients: vec![recipient(&channel.id, &["a@example.org", "nobody"])], ..draft("") },
+            "/recipients/0/to/1",
+        ),
+        (RuleDraft { recipients: vec![recipient(&channel.id, &[])], ..draft("") }, "/recipients/0/to"),
+        (
+            RuleDraft {
+                hold_seconds: u64::MAX,
+                recipients: vec![recipient(&channel.id, &["a@example.org"])],
+                ..draft("")
+            },
+            "/hold_seconds",
+        ),
+        (
+            RuleDraft {
+                group_by: Some(vec!["user.name".to_owned(), "us*".to_owned()]),
+                recipients: vec![recipient(&channel.id, &["a@example.org"])],
+                ..draft("")
+            },
             "/group_by/1",
         ),
     ] {

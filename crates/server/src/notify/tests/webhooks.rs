@@ -18,7 +18,8 @@ async fn hook(house: &House, arguments: &[&str]) -> Hook {
     let mut all = vec!["--secret-file", secret_file.to_str().unwrap()];
     all.extend(arguments);
     let receiver = Receiver::start("webhook_receiver.py", &all);
-    let channel = house.channel(ChannelKind::Webhook, json!({"url": format!("http://127.0.0.1:{}/hook", receiver.port)})).await;
+    let channel =
+        house.channel(ChannelKind::Webhook, json!({"url": format!("http://127.0.0.1:{}/hook", receiver.port)})).await;
     std::fs::write(&secret_file, channel.settings["secret"].as_str().unwrap()).unwrap();
     Hook { receiver, channel, secret_file }
 }
@@ -62,7 +63,11 @@ async fn what_fails_for_the_moment_is_tried_again_under_the_same_id() {
     let outcomes: Vec<_> = detail.attempts.iter().map(|attempt| (attempt.outcome, attempt.status)).collect();
     assert_eq!(
         outcomes,
-        [(AttemptOutcome::Temporary, Some(500)), (AttemptOutcome::Temporary, Some(302)), (AttemptOutcome::Ok, Some(200))]
+        [
+            (AttemptOutcome::Temporary, Some(500)),
+            (AttemptOutcome::Temporary, Some(302)),
+            (AttemptOutcome::Ok, Some(200))
+        ]
     );
     assert_eq!(detail.attempts[1].answer, "302 redirects are not followed");
     let all = format!("{detail:?}");

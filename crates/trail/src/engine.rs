@@ -29,7 +29,7 @@ use crate::{packer, tile, writer};
 pub type Listeners = Mutex<Vec<Box<dyn Fn(u64) + Send + Sync>>>;
 
 /// The state of an open trail.
-pub struct Core {
+pub struct Engine {
     pub dir: PathBuf,
     pub options: Options,
     pub key: SigningKey,
@@ -76,7 +76,7 @@ impl Tree {
 pub const LEAF_TILES_MAX: usize = 512;
 
 /// A thread that is gone must not leave others waiting for it.
-struct StopOnPanic<'a>(&'a Core);
+struct StopOnPanic<'a>(&'a Engine);
 
 impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {
@@ -86,10 +86,10 @@ impl Drop for StopOnPanic<'_> {
     }
 }
 
-impl Core {
+impl Engine {
     /// Starts the threads.
     pub fn start(core: &Arc<Self>) -> Vec<JoinHandle<()>> {
-        let spawn = |name: &str, run: fn(&Core)| {
+        let spawn = |name: &str, run: fn(&Engine)| {
             let core = core.clone();
             let guarded = move || {
                 let guard = StopOnPanic(&core);
@@ -183,7 +183,7 @@ impl Core {
     }
 }
 
-impl tree::Hashes for Core {
+impl tree::Hashes for Engine {
     type Error = TrailError;
 
     fn hashes(&self, level: u8, from: u64, to: u64) -> Result<Vec<Hash>, TrailError> {
@@ -219,7 +219,7 @@ impl tree::Hashes for Core {
 }
 
 /// The checkpointer: promptly when the trail was quiet, at most once per interval while it is busy.
-fn run_checkpoints(core: &Core) {
+fn run_checkpoints(core: &Engine) {
     let mut signed = core.checkpoint.read().size;
     while core.signal.wait_beyond(signed) {
         let begun = Instant::now();
