@@ -8,7 +8,7 @@ use vrl::compiler::{CompileConfig, TimeZone, compile_with_external};
 use vrl::diagnostic::{Diagnostic, Note};
 use vrl::path::{OwnedTargetPath, parse_value_path};
 use vrl::value::Kind;
-use vrl::value::kind::{Collection, Field};
+use vrl::value::kind::Collection;
 
 use super::{Mapping, functions};
 use crate::decode::Decoder;
@@ -49,7 +49,8 @@ impl Mapping {
             }
         }
         config.set_read_only_path(OwnedTargetPath::metadata_root(), true);
-        let external = ExternalEnv::new_with_kind(root_kind(), Kind::object(Collection::any()));
+        // The root is an object for certain; what lies in it is not known before a record comes.
+        let external = ExternalEnv::new_with_kind(Kind::object(Collection::any()), Kind::object(Collection::any()));
         let compiled = compile_with_external(program, &functions::all(), &external, config)
             .map_err(|list| list.into_iter().take(ERRORS_MAX).map(|d| describe(&d, program)).collect::<Vec<_>>())?;
         Ok(Self {
@@ -64,19 +65,6 @@ impl Mapping {
             zone: TimeZone::parse("UTC").unwrap_or_default(),
         })
     }
-}
-
-/// What the compiler may know of the root: the helpers are there and nothing else, until the program assigns it. What
-/// lies within them shows only when a record comes. The less is left open, the less the compiler has to carry along.
-fn root_kind() -> Kind {
-    let open = || Kind::object(Collection::any());
-    let known = BTreeMap::from([
-        (Field::from("native"), open()),
-        (Field::from("syslog"), open().or_undefined()),
-        (Field::from("hec"), open().or_undefined()),
-        (Field::from("decoder"), Kind::bytes()),
-    ]);
-    Kind::object(known)
 }
 
 /// The comment lines a program starts with.
