@@ -12,7 +12,7 @@ const SIZES = [
 ]
 
 type Prepare = (page: Page) => Promise<void>
-const openFirst: Prepare = (page) => page.getByRole('row').nth(1).click()
+const openFirst: Prepare = (page) => page.getByRole('grid').getByRole('row').nth(page.viewportSize()?.width === 390 ? 0 : 1).click({ timeout: 5_000 })
 const tab = (name: string): Prepare => (page) => page.getByRole('tab', { name }).click()
 
 const SHOTS: Array<{ name: string; path: string; then?: Prepare }> = [
@@ -44,7 +44,7 @@ const SHOTS: Array<{ name: string; path: string; then?: Prepare }> = [
 ]
 
 async function firstRow(page: Page): Promise<void> {
-  await page.getByRole('grid').getByRole('row').nth(page.viewportSize()?.width === 390 ? 0 : 1).click()
+  await openFirst(page)
   await page.getByRole('complementary', { name: 'Event', exact: true }).waitFor()
 }
 

@@ -30,7 +30,7 @@ const COLUMNS: ReadonlyArray<TableColumn<SetAside>> = [
   { id: 'record', title: 'Record', width: 320, grow: true, render: (r) => <code title={r.record.slice(0, 400)}>{r.record.slice(0, 240)}</code> },
 ]
 
-/** Records that could not be understood: why, and what to do about them. */
+/** Records that could not be understood: why, and what to do about them. `mappingOf` names the mapping of a source, if it has one. */
 export function SetAsideList({ source, mappingOf }: { source?: string; mappingOf: (source: string) => string }) {
   const [address, setAddress] = useAddress()
   const state = address.state ?? 'open'
@@ -41,7 +41,7 @@ export function SetAsideList({ source, mappingOf }: { source?: string; mappingOf
   const [asking, question] = useAsk()
   const found = useInfiniteQuery(ask.setAside(source, state))
   const rows = useMemo(() => found.data?.pages.flatMap((p) => p.items) ?? [], [found.data])
-  const groups = found.data?.pages[0]?.groups ?? []
+  const groups = (found.data?.pages[0]?.groups ?? []).filter((g) => !source || g.source === source)
   const open = rows.find((r) => r.id === address.open)
   const fresh = async (): Promise<void> => {
     setChosen(new Set())
@@ -87,7 +87,7 @@ export function SetAsideList({ source, mappingOf }: { source?: string; mappingOf
                   · last <Ago at={g.last_at} />
                 </span>
               </span>
-              <Link to={`/mappings/${mappingOf(g.source)}`}>mend the mapping</Link>
+              {mappingOf(g.source) && <Link to={`/mappings/${mappingOf(g.source)}`}>mend the mapping</Link>}
             </li>
           ))}
         </ul>
@@ -162,9 +162,11 @@ export function SetAsideList({ source, mappingOf }: { source?: string; mappingOf
                 </Button>
               </>
             )}
-            <Button variant="default" leftSection={<Wrench size={14} />} component={Link} to={`/mappings/${mappingOf(open.source)}`} {...({ search: { record: open.id } } as object)}>
-              Try it in the mapping
-            </Button>
+            {mappingOf(open.source) && (
+              <Button variant="default" leftSection={<Wrench size={14} />} component={Link} to={`/mappings/${mappingOf(open.source)}`} {...({ search: { record: open.id } } as object)}>
+                Try it in the mapping
+              </Button>
+            )}
           </div>
           <Facts>
             <Fact name="Source">{open.source}</Fact>

@@ -79,7 +79,7 @@ function Editor({ mapping, samples: given }: { mapping: Mapping; samples: string
       title={`Mapping ${mapping.name}`}
       lead={
         <>
-          {mapping.description} Version {mapping.version}
+          {mapping.description.replace(/\.?$/, '.')} Version {mapping.version}
           {mapping.updated_at && (
             <>
               , changed <Ago at={mapping.updated_at} /> by {mapping.updated_by}

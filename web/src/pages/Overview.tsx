@@ -8,7 +8,7 @@ import { rootHex, stateOf } from '@/components/TrailState'
 import { barsOf } from '@/components/bars'
 import { target } from '@/components/eventColumns'
 import { useMay } from '@/components/session'
-import { sourceState } from '@/components/sourceState'
+import { sourceState, sourceTitle } from '@/components/sourceState'
 import { useTitles } from '@/components/titles'
 import { useQuestion } from '@/components/useQuestion'
 import { abbreviate, bytes, change, count } from '@/lib/format'
@@ -72,7 +72,7 @@ function Numbers() {
     <div className={classes.numbers}>
       <Number to="/inbox" search={{ show: 'open' }} title="High notifications open" value={high.length} more={unread.hasNextPage} pending={unread.isPending} tone={high.length > 0 ? 'bad' : 'ok'} note={`${count(open.length)} open in all`} />
       <Number to="/deliveries" search={{ state: 'failed' }} title="Deliveries failed" value={failedAll.length} more={failedDeliveries.hasNextPage} pending={failedDeliveries.isPending} tone={failedAll.length > 0 ? 'bad' : 'ok'} note={failedAll.length > 0 ? 'can be sent again' : 'nothing to send again'} />
-      <Number to="/sources" title="Sources silent" value={silent.length} pending={sources.isPending} tone={silent.length > 0 ? 'warn' : 'ok'} note={silent.length > 0 ? silent.map((s) => s.title || s.name).slice(0, 2).join(', ') : 'all that ever spoke speak'} />
+      <Number to="/sources" title="Sources silent" value={silent.length} pending={sources.isPending} tone={silent.length > 0 ? 'warn' : 'ok'} note={silent.length > 0 ? silent.map(sourceTitle).slice(0, 2).join(', ') : 'all that ever spoke speak'} />
       <Number to="/sources" search={{ tab: 'set-aside' }} title="Records set aside" value={aside} pending={sources.isPending} tone={aside > 0 ? 'warn' : 'ok'} note={aside > 0 ? 'mend the mapping and replay' : 'everything was understood'} />
     </div>
   )
@@ -181,8 +181,8 @@ function Sources() {
           return (
             <li key={s.name}>
               <Link to={`/sources/${s.name}`} className={classes.line}>
-                <span className="grow clip" title={s.title}>
-                  <StateDot tone={state.tone}>{s.title || s.name}</StateDot>
+                <span className="grow clip" title={sourceTitle(s)}>
+                  <StateDot tone={state.tone}>{sourceTitle(s)}</StateDot>
                 </span>
                 {s.set_aside > 0 && <span className={classes.aside}>{count(s.set_aside)} set aside</span>}
                 <span className="dim">

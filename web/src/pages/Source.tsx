@@ -8,7 +8,7 @@ import * as ask from '@/api/queries'
 import type { Source as SourceType } from '@/api/types'
 import { SetAsideList } from '@/components/SetAsideList'
 import { useMay } from '@/components/session'
-import { sourceState } from '@/components/sourceState'
+import { sourceState, sourceTitle } from '@/components/sourceState'
 import { count } from '@/lib/format'
 import { literal } from '@/lib/kql'
 import { useAsk } from '@/ui/Ask'
@@ -54,7 +54,7 @@ function One({ source }: { source: SourceType }) {
   }
   return (
     <Page
-      title={source.title || source.name}
+      title={sourceTitle(source)}
       lead={<StateDot tone={state.tone}>{state.words}</StateDot>}
       actions={
         <>
@@ -129,7 +129,7 @@ function One({ source }: { source: SourceType }) {
         {source.name !== OWN && <Connect source={source} />}
       </div>
       <h2 className={classes.heading}>Set aside</h2>
-      <SetAsideList source={source.name} mappingOf={() => source.mapping || 'generic'} />
+      <SetAsideList source={source.name} mappingOf={() => source.mapping} />
     </Page>
   )
 }

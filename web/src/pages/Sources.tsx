@@ -9,7 +9,7 @@ import * as ask from '@/api/queries'
 import type { Source } from '@/api/types'
 import { SetAsideList } from '@/components/SetAsideList'
 import { useMay } from '@/components/session'
-import { sourceState } from '@/components/sourceState'
+import { sourceState, sourceTitle } from '@/components/sourceState'
 import { count } from '@/lib/format'
 import { DataTable, TwoLines, type TableColumn } from '@/ui/DataTable'
 import { Empty } from '@/ui/Empty'
@@ -28,8 +28,8 @@ const COLUMNS: ReadonlyArray<TableColumn<Source>> = [
     width: 230,
     grow: true,
     render: (s) => (
-      <span title={s.title}>
-        <strong style={{ fontWeight: 550 }}>{s.title || s.name}</strong> <code className="dim">{s.name}</code>
+      <span title={sourceTitle(s)}>
+        <strong style={{ fontWeight: 550 }}>{sourceTitle(s)}</strong> <code className="dim">{s.name}</code>
       </span>
     ),
   },
@@ -81,7 +81,7 @@ export function Sources() {
       </Tabs>
       {error && <Failure of={error} again={() => void refetch()} />}
       {tab === 'set-aside' ? (
-        <SetAsideList mappingOf={(name) => data?.items.find((s) => s.name === name)?.mapping || 'generic'} />
+        <SetAsideList mappingOf={(name) => data?.items.find((s) => s.name === name)?.mapping ?? ''} />
       ) : (
         <Listing>
           <DataTable
@@ -91,7 +91,7 @@ export function Sources() {
             rowKey={(s) => s.name}
             onOpen={(s) => void navigate({ to: `/sources/${s.name}` })}
             loading={isPending}
-            narrow={(s) => <TwoLines first={<StateDot tone={sourceState(s).tone}>{s.title || s.name}</StateDot>} aside={<Ago at={s.last_seen_at} />} second={`${count(s.events_total)} events${s.set_aside > 0 ? ` · ${count(s.set_aside)} set aside` : ''}`} />}
+            narrow={(s) => <TwoLines first={<StateDot tone={sourceState(s).tone}>{sourceTitle(s)}</StateDot>} aside={<Ago at={s.last_seen_at} />} second={`${count(s.events_total)} events${s.set_aside > 0 ? ` · ${count(s.set_aside)} set aside` : ''}`} />}
             empty={!error && <Empty title="There is no source" />}
           />
         </Listing>
