@@ -19,8 +19,8 @@ pub enum RegistryError {
     Disabled { name: String },
     #[error("there is no mapping {name}")]
     UnknownMapping { name: String },
-    #[error("the mapping does not compile")]
-    Compile { errors: Vec<mapping::CompileError> },
+    #[error("mapping {name} does not compile{}", .errors.first().map(|error| format!(": {error}")).unwrap_or_default())]
+    Compile { name: String, errors: Vec<mapping::CompileError> },
     #[error("{reason}")]
     Invalid { field: &'static str, reason: String },
     #[error("source {name} exists already")]
@@ -176,7 +176,7 @@ impl Registry {
         check_name("name", name)?;
         let version = self.mapping(name).map_or(1, |known| known.version + 1);
         Mapping::compile(name, &mapping::version_of(program), program)
-            .map_err(|errors| RegistryError::Compile { errors })?;
+            .map_err(|errors| RegistryError::Compile { name: name.to_owned(), errors })?;
         let stored = StoredMapping {
             name: name.to_owned(),
             version: i64::from(version),
@@ -213,7 +213,7 @@ fn check_name(field: &'static str, name: &str) -> Result<(), RegistryError> {
 
 fn compile(name: &str, version: u32, program: &str, stored: Option<&StoredMapping>) -> Result<Compiled, RegistryError> {
     let mapping = Mapping::compile(name, &mapping::version_of(program), program)
-        .map_err(|errors| RegistryError::Compile { errors })?;
+        .map_err(|errors| RegistryError::Compile { name: name.to_owned(), errors })?;
     Ok(Compiled {
         label: mapping.id(),
         description: mapping.title().to_owned(),

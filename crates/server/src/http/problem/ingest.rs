@@ -46,7 +46,7 @@ impl From<RegistryError> for Problem {
             RegistryError::Disabled { .. } | RegistryError::Taken { .. } | RegistryError::Builtin { .. } => {
                 Self::conflict(text)
             }
-            RegistryError::Compile { errors } => errors.into_iter().fold(
+            RegistryError::Compile { errors, .. } => errors.into_iter().fold(
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "mapping-invalid", "The mapping does not compile")
                     .detail(text),
                 |problem, error| {
