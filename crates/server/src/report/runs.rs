@@ -85,7 +85,7 @@ impl Reports {
         let progress = Progress::default();
         self.0.running.lock().insert(id, progress.clone());
         let (room, subject) = (self.clone(), subject.clone());
-        tokio::spawn(async move { room.carry_out(kept, plan, seal, delivery, subject, progress).await });
+        tokio::spawn(async move { room.carry_out(kept, plan, seal, &delivery, &subject, &progress).await });
         Ok(run)
     }
 
@@ -94,12 +94,12 @@ impl Reports {
         mut kept: Kept,
         plan: Plan,
         seal: Seal,
-        delivery: Delivery,
-        subject: Subject,
-        progress: Progress,
+        delivery: &Delivery,
+        subject: &Subject,
+        progress: &Progress,
     ) {
         let needs = &self.0.needs;
-        let outcome = self.make(&mut kept, plan, seal, &delivery, &subject, &progress).await;
+        let outcome = self.make(&mut kept, plan, seal, delivery, subject, progress).await;
         let now = needs.clock.now();
         let run = &mut kept.run;
         run.ended_at = Some(now.to_string());
