@@ -9,7 +9,7 @@ import { BASE, complaints, launch, signIn } from './browser.ts'
 const RUN = Date.now().toString(36)
 const ACTOR = `e2e-${RUN}`
 const HOST = `vault-${RUN}`
-const PATIENCE = { timeout: 20_000 }
+const PATIENCE = { timeout: 40_000 }
 
 let browser: Browser
 let page: Page
@@ -18,7 +18,7 @@ let heard: string[]
 before(async () => {
   browser = await launch()
   page = await (await browser.newContext({ viewport: { width: 1440, height: 900 }, acceptDownloads: true })).newPage()
-  page.setDefaultTimeout(15_000)
+  page.setDefaultTimeout(30_000)
   heard = complaints(page)
 })
 
@@ -172,7 +172,7 @@ test('a report is run, and the PDF is downloaded with its certificate', async ()
 test('the trail is verified, and every page opens on its own link', async () => {
   await page.goto(`${BASE}/trail`)
   await page.getByRole('button', { name: 'Verify now' }).click()
-  await page.getByText('The trail is whole').waitFor({ timeout: 60_000 })
+  await page.getByText('The trail is whole').waitFor({ timeout: 90_000 })
   for (const [path, name] of [['/', 'Overview'], ['/events', 'Events'], ['/reports', 'Reports'], ['/runs', 'Runs of reports'], ['/inbox', 'Inbox'], ['/rules', 'Rules'], ['/rules/new', 'New rule'], ['/channels', 'Channels'], ['/deliveries', 'Deliveries'], ['/sources', 'Sources'], ['/sources/vault', /Vault/], ['/mappings/vault', /Mapping vault/], ['/trail', 'Trail'], ['/settings', 'Settings'], ['/settings?tab=tokens', 'Settings']] as const) {
     await page.goto(BASE + path)
     await page.getByRole('heading', { level: 1, name }).waitFor(PATIENCE)

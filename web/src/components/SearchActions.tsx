@@ -5,9 +5,9 @@ import { Link, useNavigate } from '@tanstack/react-router'
 import { Bookmark, Download, Siren, Trash2, Users } from 'lucide-react'
 import { useState } from 'react'
 import { answer, http } from '@/api/client'
-import type { Question } from '@/api/queries'
 import * as ask from '@/api/queries'
 import type { Column, Format } from '@/api/types'
+import { span, type Range } from '@/lib/range'
 import { done, failed } from '@/ui/toast'
 import { useMay } from './session'
 
@@ -95,12 +95,14 @@ function SaveFilter({ filter, close }: { filter: string; close: () => void }) {
 const EXPORT_REPORT = 'events'
 
 /** Exports what was found, as a run of a report: it has a certificate and can be cancelled. */
-export function ExportMenu({ question, columns }: { question: Question; columns: Column[] }) {
+export function ExportMenu({ filter, range, columns }: { filter: string; range: Range; columns: Column[] }) {
   const navigate = useNavigate()
   const may = useMay()
   const start = async (format: Format): Promise<void> => {
+    const { from, to } = span(range, Date.now())
     try {
-      const run = await answer(http.POST('/api/v1/reports/{id}/runs', { params: { path: { id: EXPORT_REPORT } }, body: { ...question, columns, format } }))
+      const body = { filter, from: new Date(from).toISOString(), to: new Date(to).toISOString(), columns, format }
+      const run = await answer(http.POST('/api/v1/reports/{id}/runs', { params: { path: { id: EXPORT_REPORT } }, body }))
       void navigate({ to: `/runs/${run.id}` })
     } catch (failure) {
       failed(failure)

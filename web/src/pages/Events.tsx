@@ -127,7 +127,7 @@ export function Events() {
                 available={[...new Set([...STANDARD_COLUMNS, ...(known.data ?? []).map((f) => f.name)])].map((id) => ({ id, title: titleOf(id) }))}
               />
               <SavedFilters filter={filter} onFilter={setFilter} />
-              <ExportMenu question={question} columns={columnIds.map((id) => ({ field: EXPORTED[id] ?? id, title: titleOf(id) }))} />
+              <ExportMenu filter={filter} range={range} columns={columnIds.map((id) => ({ field: EXPORTED[id] ?? id, title: titleOf(id) }))} />
               <MakeRule filter={filter} />
             </span>
           </div>
