@@ -197,6 +197,7 @@ fn time(what: &str, mut ask: impl FnMut() -> String) {
     let started = Instant::now();
     let answer = ask();
     let first = started.elapsed();
+    let busy = cpu();
     let mut times: Vec<Duration> = (0..21_u32)
         .map(|_| {
             let started = Instant::now();
@@ -204,13 +205,15 @@ fn time(what: &str, mut ask: impl FnMut() -> String) {
             started.elapsed()
         })
         .collect();
+    let busy = (cpu() - busy) / 21;
     times.sort_unstable();
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     println!(
-        "{what:<44} first {:>8.2} ms   median {:>8.2} ms   worst {:>8.2} ms   {answer}",
+        "{what:<44} first {:>8.2} ms   median {:>8.2} ms   worst {:>8.2} ms   CPU {:>6.1} ms   {answer}",
         ms(first),
         ms(times[10]),
-        ms(times[20])
+        ms(times[20]),
+        ms(busy)
     );
 }
 

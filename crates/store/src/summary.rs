@@ -118,8 +118,8 @@ impl Tally {
     }
 }
 
-/// A group of the whole answer.
-type Key = Box<[Box<str>]>;
+/// A group of the whole answer: its folded values, with a zero byte between two.
+type Key = Box<str>;
 
 struct Counted {
     tally: Tally,
@@ -229,9 +229,10 @@ impl Counter<'_> {
     }
 
     fn single_groups(&mut self, single: &Single) {
+        let mut key = String::new();
         each_pair(&single.keys, &mut |groups| {
             let tally = Tally { count: 1, first: single.time, last: single.time };
-            add(&mut self.groups, groups, &tally);
+            add(&mut self.groups, &mut key, groups, &tally);
         });
     }
 
@@ -255,7 +256,8 @@ impl Counter<'_> {
 
     /// Adds the counts of a segment to the whole.
     fn join(&mut self, counts: &Counts) {
-        counts.each(&mut |groups, tally| add(&mut self.groups, groups, tally));
+        let mut key = String::new();
+        counts.each(&mut |groups, tally| add(&mut self.groups, &mut key, groups, tally));
         if self.groups.len() > GROUPS_MAX {
             let mut sizes: Vec<u64> = self.groups.values().map(|counted| counted.tally.count).collect();
             let (_, median, _) = sizes.select_nth_unstable(GROUPS_MAX / 2);
@@ -299,11 +301,13 @@ impl Counter<'_> {
 
     /// Counts by spans what was kept.
     fn spans(&self, spans: &Spans, places: &HashMap<Key, usize>, buckets: &mut [Bucket]) -> Result<(), Halt> {
+        let mut key = String::new();
         for single in &self.singles {
             let Some(bucket) = buckets.get_mut(spans.of(single.time)) else { continue };
             bucket.count += 1;
             each_pair(&single.keys, &mut |groups| {
-                if let Some(by) = places.get(&key(groups)).and_then(|place| bucket.by.get_mut(*place)) {
+                write_key(groups, &mut key);
+                if let Some(by) = places.get(key.as_str()).and_then(|place| bucket.by.get_mut(*place)) {
                     *by += 1;
                 }
             });
@@ -454,10 +458,10 @@ impl Counts {
         let second: HashMap<&str, usize> = self.places_in(1);
         let mut places = HashMap::with_capacity(rows.len());
         for (key, row) in rows {
-            let group = match (&**key, self.facets.len()) {
-                ([one], 1) => first.get(&**one).copied(),
-                ([one, other], 2) => {
-                    first.get(&**one).zip(second.get(&**other)).map(|(one, other)| one * self.width + other)
+            let group = match (key.split_once('\0'), self.facets.len()) {
+                (_, 1) => first.get(&**key).copied(),
+                (Some((one, other)), 2) => {
+                    first.get(one).zip(second.get(other)).map(|(one, other)| one * self.width + other)
                 }
                 _ => None,
             };
@@ -512,13 +516,26 @@ fn each_group(facets: &[Arc<Facet>], width: usize, doc: u32, mut f: impl FnMut(u
     }
 }
 
-fn key(groups: &[&Group]) -> Key {
-    groups.iter().map(|group| group.folded.clone()).collect()
+/// Writes the key of a group.
+fn write_key(groups: &[&Group], key: &mut String) {
+    key.clear();
+    for (nth, group) in groups.iter().enumerate() {
+        if nth > 0 {
+            key.push('\0');
+        }
+        key.push_str(&group.folded);
+    }
 }
 
-fn add(all: &mut HashMap<Key, Counted, RandomState>, groups: &[&Group], tally: &Tally) {
-    let written = || groups.iter().map(|group| group.written.clone()).collect();
-    all.entry(key(groups)).or_insert_with(|| Counted { tally: Tally::NONE, written: written() }).tally.join(tally);
+fn add(all: &mut HashMap<Key, Counted, RandomState>, key: &mut String, groups: &[&Group], tally: &Tally) {
+    write_key(groups, key);
+    match all.get_mut(key.as_str()) {
+        Some(counted) => counted.tally.join(tally),
+        None => {
+            let written = groups.iter().map(|group| group.written.clone()).collect();
+            all.insert(key.as_str().into(), Counted { tally: *tally, written });
+        }
+    }
 }
 
 /// Every combination of the values of the fields.
