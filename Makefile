@@ -23,7 +23,7 @@ run: build ## start the server with a demo company, and say where and how to log
 
 build: web fonts ## the binary with its console
 	@scripts/debian.sh build
-	$(CARGO) build $(PROFILE)
+	$(CARGO) build $(PROFILE) --workspace
 
 web: web/dist/index.html ## the console
 web/dist/index.html: web/package-lock.json $(shell find web/src web/index.html web/vite.config.ts 2>/dev/null)
@@ -33,9 +33,14 @@ fonts: fonts/node_modules/.package-lock.json ## the typefaces of the reports
 fonts/node_modules/.package-lock.json: fonts/package-lock.json
 	cd fonts && npm ci --no-fund --no-audit --loglevel=error
 
-test: build check unit blackbox ## everything: lints, types, unit tests, black box tests, browser tests
+# One selection of packages everywhere: cargo builds the dependencies again for another.
+test: check ## everything: lints, types, unit tests, black box tests, browser tests
+	@scripts/debian.sh test
+	@scripts/test-env.sh
+	$(CARGO) test $(PROFILE) --workspace
 
 check: web fonts ## formatting, lints, types
+	@scripts/debian.sh build
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(PROFILE) --workspace -- -D warnings
 	$(CARGO) clippy $(PROFILE) --workspace --all-targets -- -D warnings $(TESTS_MAY)
@@ -43,16 +48,17 @@ check: web fonts ## formatting, lints, types
 
 unit: fonts web ## the tests beside the code
 	@scripts/debian.sh test
-	$(CARGO) test $(PROFILE) --workspace --exclude belfry
+	$(CARGO) test $(PROFILE) --workspace --lib --bins
 
-blackbox: build ## the real binary, its real ports, real receivers, real Chromium
+blackbox: web fonts ## the real binary, its real ports, real receivers, real Chromium
 	@scripts/debian.sh test
 	@scripts/test-env.sh
-	$(CARGO) test $(PROFILE) -p belfry
+	$(CARGO) test $(PROFILE) --workspace --test belfry
 
-e2e: build ## the browser tests alone
+e2e: web fonts ## the browser tests alone
 	@scripts/debian.sh test
-	$(CARGO) test $(PROFILE) -p belfry --test belfry -- browser
+	@scripts/test-env.sh
+	$(CARGO) test $(PROFILE) --workspace --test belfry -- browser
 
 bench: build ## the figures of docs/performance.md, beside PostgreSQL, in one run
 	@scripts/debian.sh bench

@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 events=${1:-1000000}
 belfry=$PWD/target/release/belfry
-cargo build --release --quiet
-cargo build --release --quiet --example bench
+cargo build --release --workspace --quiet
+cargo build --release --workspace --quiet --example bench
 bench=$PWD/target/release/examples/bench
 
 work=$(mktemp -d "${BENCH_DIR:-$PWD/target}/bench.XXXXXX")
