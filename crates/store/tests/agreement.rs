@@ -292,7 +292,7 @@ proptest! {
 
     #[test]
     fn the_store_finds_what_the_matcher_picks(case in cases()) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = support::scratch();
         let trail = Arc::new(Memory::default());
         trail.append(&case.entries);
         let store = open(dir.path(), &trail);
@@ -313,7 +313,7 @@ proptest! {
 
 #[test]
 fn values_are_those_of_the_events() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = support::scratch();
     let trail = Arc::new(Memory::default());
     let event = |name: &str, outcome: &str| {
         format!(r#"{{"@timestamp":"2026-06-08T10:00:00Z","event":{{"outcome":"{outcome}"}},"user":{{"name":{name}}}}}"#)

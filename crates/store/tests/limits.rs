@@ -23,7 +23,7 @@ fn entry(n: usize) -> Vec<u8> {
 }
 
 fn filled(size: usize) -> (tempfile::TempDir, Arc<Memory>, Store) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = support::scratch();
     let trail = Arc::new(Memory::default());
     trail.append(&(0..size).map(entry).collect::<Vec<_>>());
     let store = open(dir.path(), &trail);

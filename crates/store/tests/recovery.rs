@@ -72,7 +72,7 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
     let trail = trail(400);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = support::scratch();
     let store = open(dir.path(), &trail);
     for step in 0..9 {
         follow(&store, &trail, 23 + step);
@@ -80,7 +80,7 @@ fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
             store.commit().unwrap();
         }
         // What is on disk now is what a crash leaves.
-        let crashed = tempfile::tempdir().unwrap();
+        let crashed = support::scratch();
         copy(dir.path(), crashed.path());
         let again = open(crashed.path(), &trail);
         check(&again, &trail);
@@ -100,7 +100,7 @@ fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
 #[test]
 fn a_manifest_from_before_the_months_were_committed_doubles_nothing() {
     let trail = trail(300);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = support::scratch();
     let store = open(dir.path(), &trail);
     follow(&store, &trail, 80);
     store.commit().unwrap();
@@ -136,7 +136,7 @@ fn what_is_missing_or_damaged_comes_back() {
         }),
     ];
     for (what, damage) in damage {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = support::scratch();
         let index = dir.path().join("index");
         let store = open(&index, &trail);
         follow(&store, &trail, 300);
@@ -156,7 +156,7 @@ fn what_is_missing_or_damaged_comes_back() {
 #[test]
 fn an_index_ahead_of_its_trail_is_made_again() {
     let trail = trail(200);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = support::scratch();
     let store = open(dir.path(), &trail);
     follow(&store, &trail, 200);
     store.commit().unwrap();
@@ -172,7 +172,7 @@ fn an_index_ahead_of_its_trail_is_made_again() {
 #[test]
 fn a_rebuilt_index_finds_the_same_and_tells_how_far_it_is() {
     let trail = trail(250);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = support::scratch();
     let store = open(dir.path(), &trail);
     follow(&store, &trail, 100);
     let mut seen = Vec::new();
@@ -191,7 +191,7 @@ fn a_rebuilt_index_finds_the_same_and_tells_how_far_it_is() {
 #[test]
 fn entries_must_come_in_order() {
     let trail = trail(10);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = support::scratch();
     let store = open(dir.path(), &trail);
     let error = store.apply(3, &[&entry(3)]).unwrap_err();
     assert_eq!(error.to_string(), "the index wants the entry at position 0 next, not 3");
@@ -202,7 +202,7 @@ fn entries_must_come_in_order() {
 #[test]
 fn many_small_commits_are_joined_and_nothing_is_lost() {
     let trail = trail(600);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = support::scratch();
     let store = open(dir.path(), &trail);
     while store.indexed_to() < 600 {
         follow(&store, &trail, 10);

@@ -43,6 +43,12 @@ impl Entries for Memory {
     }
 }
 
+/// A folder for one test, in memory where there is one: nothing here pulls the plug, and a busy disk
+/// makes every commit wait.
+pub fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
 pub fn options() -> Options {
     Options {
         heap_bytes: 30_000_000,
