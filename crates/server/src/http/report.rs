@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::report::plan::{Plan, Range};
 use crate::report::runs::Delivery;
 use crate::report::{Wish, definition, file};
+use crate::search;
 
 const PREVIEW_ROWS: u32 = 50;
 const PREVIEW_ROWS_MAX: u32 = 200;
@@ -94,6 +95,7 @@ pub async fn reports_preview(
     let limit = request.limit.unwrap_or(PREVIEW_ROWS).clamp(1, PREVIEW_ROWS_MAX) as usize;
     let asked = Asked { from: request.from, to: request.to, filter: request.filter, columns: request.columns };
     let plan = plan(&app, &subject, &id, asked, Format::Json).await?;
+    let _turn = search::turn(&app).await?;
     Ok(Json(app.reports.preview(plan, limit).await?))
 }
 

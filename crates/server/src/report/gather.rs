@@ -17,6 +17,9 @@ use super::columns::Columns;
 use super::plan::Plan;
 use super::spool::{Row, Spool, SpoolWriter};
 
+/// What the rows of one run may take on disk while they wait.
+const SPOOL_BYTES_MAX: u64 = 4 << 30;
+
 /// How far a run is, and whether somebody called it off.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
@@ -39,6 +42,8 @@ pub enum GatherError {
     Cancelled,
     #[error("it would have more than {max} rows; narrow it")]
     TooMany { max: u64 },
+    #[error("its rows would take more than {SPOOL_BYTES_MAX} bytes; narrow it, or leave out the long columns")]
+    TooLarge,
     #[error("the rows can't be kept on disk")]
     Disk(#[from] io::Error),
 }
@@ -97,6 +102,9 @@ pub fn gather(
             leaf_hash: STANDARD.encode(trail::Hash::leaf(entry).0),
             cells: columns.cells(&event, position, catalogue),
         })?;
+        if spool.bytes() > SPOOL_BYTES_MAX {
+            return Err(GatherError::TooLarge);
+        }
         progress.rows.store(spool.rows(), Ordering::Relaxed);
         Ok(true)
     })?;

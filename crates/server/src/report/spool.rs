@@ -24,6 +24,7 @@ pub struct Row {
 pub struct SpoolWriter {
     file: BufWriter<File>,
     rows: u64,
+    bytes: u64,
     first: Option<u64>,
     last: Option<u64>,
 }
@@ -43,12 +44,14 @@ impl SpoolWriter {
         let path = folder.join(format!(".spool-{:016x}", rand::random::<u64>()));
         let file = File::options().create_new(true).read(true).write(true).open(&path)?;
         std::fs::remove_file(&path)?;
-        Ok(Self { file: BufWriter::with_capacity(256 * 1024, file), rows: 0, first: None, last: None })
+        Ok(Self { file: BufWriter::with_capacity(256 * 1024, file), rows: 0, bytes: 0, first: None, last: None })
     }
 
     pub fn push(&mut self, row: &Row) -> io::Result<()> {
-        serde_json::to_writer(&mut self.file, row)?;
-        self.file.write_all(b"\n")?;
+        let mut line = serde_json::to_vec(row)?;
+        line.push(b'\n');
+        self.file.write_all(&line)?;
+        self.bytes += line.len() as u64;
         self.rows += 1;
         let position = row.position;
         self.first = Some(self.first.map_or(position, |first| first.min(position)));
@@ -58,6 +61,10 @@ impl SpoolWriter {
 
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub fn finish(self) -> io::Result<Spool> {

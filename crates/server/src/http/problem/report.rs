@@ -25,7 +25,7 @@ impl From<Error> for Problem {
             }
             Error::Email { pointer, reason } => Self::invalid(pointer, reason),
             Error::Pdf(error) => error.into(),
-            Error::Gather(GatherError::TooMany { .. }) => Self::invalid("/filter", detail),
+            Error::Gather(GatherError::TooMany { .. } | GatherError::TooLarge) => Self::invalid("/filter", detail),
             Error::Gather(GatherError::Store(error)) => error.into(),
             Error::Gather(GatherError::Cancelled) => Self::conflict(detail),
             Error::PreviewTooLong => {
