@@ -277,7 +277,7 @@ pub async fn insert(connection: &mut SqliteConnection, deliveries: &[NewDelivery
 /// Takes up to `count` due deliveries of one channel for sending, those that wait longest first.
 pub async fn lease(pool: &SqlitePool, channel: &str, now: i64, count: u32) -> sqlx::Result<Vec<Delivery>> {
     let mut leased: Vec<Delivery> = sqlx::query_as(
-        "UPDATE deliveries SET state = 'sending' WHERE seq IN (SELECT seq FROM deliveries \
+        "UPDATE deliveries SET state = 'sending', next_try_at = NULL WHERE seq IN (SELECT seq FROM deliveries \
          WHERE channel_id = $1 AND state = 'waiting' AND next_try_at <= $2 ORDER BY next_try_at, seq LIMIT $3) RETURNING *",
     )
     .bind(channel)

@@ -290,7 +290,7 @@ mod tests {
                 assert!(part.contains(words), "{words} is missing in\n{part}");
             }
         }
-        assert!(letter.plain.contains("\nWho   ada.m\n"), "{}", letter.plain);
+        assert!(letter.plain.contains("\nWho  ada.m\nOn   db-prod-3\n"), "{}", letter.plain);
     }
 
     #[test]
