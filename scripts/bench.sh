@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 events=${1:-1000000}
 belfry=$PWD/target/release/belfry
 cargo build --release --workspace --quiet
-cargo build --release --workspace --quiet --example bench
-bench=$PWD/target/release/examples/bench
+cargo build --release --workspace --quiet --example load
+bench=$PWD/target/release/examples/load
 
 work=$(mktemp -d "${BENCH_DIR:-$PWD/target}/bench.XXXXXX")
 chmod 755 "$work"

@@ -294,7 +294,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send the summary of an event by email.
+         * Send the summary of an event by email, as text and as PDF.
          * @description Needs the privilege `reports:run`.
          */
         post: operations["event_email"];
@@ -2089,6 +2089,7 @@ export interface components {
             held: number;
             /** Format: int64 */
             matched: number;
+            /** @description When not the whole time could be looked at: how far it went. */
             scanned_to?: string | null;
             /** Format: int64 */
             sent: number;
@@ -2109,8 +2110,12 @@ export interface components {
             text: string;
             webhook: unknown;
         };
+        /** @description What the rule would have done over the past days. */
         PreviewRequest: {
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description 1 to 90.
+             */
             days?: number;
             rule: components["schemas"]["RuleDraft"];
         };
@@ -2237,6 +2242,29 @@ export interface components {
             replayed: number;
             /** Format: int64 */
             still_set_aside: number;
+        };
+        ReportPreview: {
+            columns: components["schemas"]["Column"][];
+            /** @description The position of each row's event. */
+            positions: number[];
+            /** @description The first rows, a cell for each column. */
+            rows: unknown[][];
+            /**
+             * Format: int64
+             * @description How many rows the whole report has.
+             */
+            total: number;
+        };
+        ReportPreviewRequest: {
+            columns?: components["schemas"]["Column"][] | null;
+            filter?: string | null;
+            from?: string | null;
+            /**
+             * Format: int32
+             * @description At most 200; 50 when absent.
+             */
+            limit?: number | null;
+            to?: string | null;
         };
         Resend: {
             ids: string[];
@@ -2559,29 +2587,6 @@ export interface components {
         };
         ValueCounts: {
             items: components["schemas"]["ValueCount"][];
-        };
-        ReportPreview: {
-            columns: components["schemas"]["Column"][];
-            /** @description The position of each row's event. */
-            positions: number[];
-            /** @description The first rows, a cell for each column. */
-            rows: unknown[][];
-            /**
-             * Format: int64
-             * @description How many rows the whole report has.
-             */
-            total: number;
-        };
-        ReportPreviewRequest: {
-            columns?: components["schemas"]["Column"][] | null;
-            filter?: string | null;
-            from?: string | null;
-            /**
-             * Format: int32
-             * @description At most 200; 50 when absent.
-             */
-            limit?: number | null;
-            to?: string | null;
         };
     };
     responses: never;
@@ -3094,7 +3099,10 @@ export interface operations {
             query?: {
                 /** @description One or two fields, `event.action,user.name`. */
                 by?: string;
-                /** @description `hour`, `day`, `week`, `month`; `auto` chooses by the range; absent for no buckets. */
+                /**
+                 * @description `hour`, `day`, `week`, `month`, or a number of seconds, minutes or hours that divides the next longer one, `30s`, `5m`,
+                 *     `6h`; `auto` chooses by the range; absent for no buckets.
+                 */
                 span?: string;
                 filter?: string;
                 from?: string;

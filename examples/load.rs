@@ -1,10 +1,10 @@
 //! The load behind `make bench`: realistic audit events from a fixed seed, sent to a running server, and the times of
 //! what people ask of it. Prints one JSON object a step, for scripts/bench.sh to put beside PostgreSQL's.
 //!
-//!     bench rows FILE EVENTS BATCH      the same events as SQL COPY and INSERT scripts for psql
-//!     bench ingest PID EVENTS           batches of 2,000 over 4 connections
-//!     bench search                      newest 50, of one user, counts
-//!     bench webhook EVENTS              acknowledged event → received webhook
+//!     load rows FILE EVENTS BATCH      the same events as SQL COPY and INSERT scripts for psql
+//!     load ingest PID EVENTS           batches of 2,000 over 4 connections
+//!     load search                      newest 50, of one user, counts
+//!     load webhook EVENTS              acknowledged event → received webhook
 //!
 //! BELFRY_URL and BELFRY_TOKEN say where the server is; PID is its process, whose CPU time is read from /proc.
 
