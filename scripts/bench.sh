@@ -15,7 +15,7 @@ server=
 postgres=
 finish() {
   [ -z "$server" ] || kill "$server" 2>/dev/null || true
-  [ -z "$postgres" ] || kill -INT "$postgres" 2>/dev/null || true
+  [ -z "$postgres" ] || stop_postgres
   wait 2>/dev/null || true
   rm -rf "$work"
 }
@@ -54,7 +54,13 @@ start_postgres() {
   for _ in $(seq 100); do "$bin/psql" -h "$pg" -U postgres -qAtc 'select 1' >/dev/null 2>&1 && return; sleep 0.1; done
   cat "$work/pg.log" >&2; exit 1
 }
-table='DROP TABLE IF EXISTS audit; CREATE TABLE audit (time timestamptz, action text, id text, outcome text, severity smallint, "user" text,
+# The server stands behind the command that changed the user; signals don't reach it through that.
+stop_postgres() {
+  "${as[@]}" "$bin/pg_ctl" -D "$pg/data" -m fast -w stop >/dev/null 2>&1 || true
+  wait "$postgres" 2>/dev/null || true
+  postgres=
+}
+table='SET client_min_messages = warning; DROP TABLE IF EXISTS audit; CREATE TABLE audit (time timestamptz, action text, id text, outcome text, severity smallint, "user" text,
   email text, address inet, port int, host text, entity_id text, entity text, session text, message text);
   CREATE INDEX ON audit (time); CREATE INDEX ON audit (action, time); CREATE INDEX ON audit ("user", time); CREATE INDEX ON audit (host, time);
   CREATE INDEX ON audit USING gin (to_tsvector($$simple$$, message))'
@@ -73,9 +79,6 @@ for name in filter(str.isdigit, os.listdir("/proc")):
 def total(pid):
     f = fields(pid)
     return sum(map(int, f[11:15])) + sum(total(child) for child in children.get(pid, []))
-queue = [top]
-child = children.get(top, [])
-# Behind runuser stands the server itself.
 print(total(top) / os.sysconf("SC_CLK_TCK"))
 PY
 }
@@ -99,7 +102,7 @@ rows, seconds = int(rows), float(ended) - float(began)
 print(json.dumps({"step": f"postgresql {kind}", "rows": rows, "per_s": round(rows / seconds),
                   "cpu_s_per_million": round((float(after) - float(before)) / rows * 1e6, 1), "bytes_per_row": round(int(size) / rows)}))
 PY
-  kill -INT "$postgres"; wait "$postgres" || true; postgres=
+  stop_postgres
   rm -f "$work/$kind".*.sql
 done
 
