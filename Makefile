@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 PROFILE := --release
+SAME := --workspace --examples
 BELFRY := target/release/belfry
 LISTEN ?= 127.0.0.1:7400
 DEMO_DATA ?= .run/demo
@@ -23,7 +24,7 @@ run: build ## start the server with a demo company, and say where and how to log
 
 build: web fonts ## the binary with its console
 	@scripts/debian.sh build
-	$(CARGO) build $(PROFILE) --workspace
+	$(CARGO) build $(PROFILE) $(SAME) --bins
 
 web: web/dist/index.html ## the console
 web/dist/index.html: web/package-lock.json $(shell find web/src web/index.html web/vite.config.ts 2>/dev/null)
@@ -33,7 +34,8 @@ fonts: fonts/node_modules/.package-lock.json ## the typefaces of the reports
 fonts/node_modules/.package-lock.json: fonts/package-lock.json
 	cd fonts && npm ci --no-fund --no-audit --loglevel=error
 
-# One selection of packages everywhere: cargo builds the dependencies again for another.
+# One selection of packages and targets everywhere: with another, cargo chooses other features for the dependencies
+# and builds them again. The examples bring what the tests need.
 test: check ## everything: lints, types, unit tests, black box tests, browser tests
 	@scripts/debian.sh test
 	@scripts/test-env.sh

@@ -5,8 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 events=${1:-1000000}
 belfry=$PWD/target/release/belfry
-cargo build --release --workspace --quiet
-cargo build --release --workspace --quiet --example load
+cargo build --release --workspace --quiet --bins --examples
 bench=$PWD/target/release/examples/load
 
 work=$(mktemp -d "${BENCH_DIR:-$PWD/target}/bench.XXXXXX")
