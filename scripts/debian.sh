@@ -5,7 +5,7 @@ set -euo pipefail
 
 case "${1:?say what for: build, test or bench}" in
   build) want=(gcc make pkg-config) ;;
-  test)  want=(gcc make pkg-config chromium poppler-utils golang-go golang-golang-x-mod-dev python3-venv bsdutils) ;;
+  test)  want=(gcc make pkg-config chromium poppler-utils golang-go golang-golang-x-mod-dev python3-venv bsdutils curl gzip) ;;
   bench) want=(gcc make pkg-config postgresql postgresql-client) ;;
   *) echo "scripts/debian.sh: unknown task $1" >&2; exit 2 ;;
 esac
