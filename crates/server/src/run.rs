@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
 use crate::clock::Clock;
@@ -37,6 +37,7 @@ pub enum Error {
 /// Runs a server until SIGTERM or SIGINT. `ready` is called once it answers.
 pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, SocketAddr)) -> Result<(), Error> {
     let started = Instant::now();
+    let mut signals = Signals::listen()?;
     let data = Data::open(&config.data).map_err(setup::Error::from)?;
     // Sockets before the trail: a port that is taken is found out before anything is written.
     let listener = listen("console and API", config.listen).await?;
@@ -68,7 +69,7 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     );
     ready(&app, address);
 
-    wait_for_signal(&app).await?;
+    signals.wait(&app).await;
     tracing::info!("going down");
     app.stop.cancel();
     if serving.await.is_err() {
@@ -83,14 +84,25 @@ async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, 
     TcpListener::bind(address).await.map_err(|source| Error::Listen { what, address, source })
 }
 
-async fn wait_for_signal(app: &App) -> Result<(), Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        // Whoever holds the app may also end it: the demo, and tests in the same process.
-        () = app.stop.cancelled() => {}
+/// The signals that end a server. Listened for from the first moment: whoever stops it the moment it says that it is
+/// there is to see an orderly end as well.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Error> {
+        let of = |kind| signal(kind).map_err(Error::Signal);
+        Ok(Self { terminate: of(SignalKind::terminate())?, interrupt: of(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn wait(&mut self, app: &App) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            // Whoever holds the app may also end it: the demo, and tests in the same process.
+            () = app.stop.cancelled() => {}
+        }
+    }
 }
