@@ -85,7 +85,7 @@ section! {
         pub udp: Option<SocketAddr> = None,
         /// Address and port for TCP; octet counting and newline framing are told apart by themselves.
         pub tcp: Option<SocketAddr> = None,
-        /// TCP connections at the same time; more are closed at once.
+        /// TCP connections at the same time; more wait until one of them is closed.
         pub connections_max: usize = 1_000,
         /// A TCP connection that sends nothing for so long is closed.
         pub idle_seconds: u64 = 3_600,
