@@ -15,6 +15,7 @@ use axum::response::Sse;
 use axum::response::sse::{self, KeepAlive};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use event::filter::Matcher;
 use event::{Event, Filter, Severity};
 use futures::Stream;
@@ -184,7 +185,7 @@ pub async fn events_stream(
         let mut events = Vec::new();
         for (position, entry) in entries {
             let matched = Event::read(&entry).is_ok_and(|event| matcher.matches(&event));
-            if matched && let Ok(found) = found(position, entry.to_vec()) {
+            if matched && let Ok(found) = found(position, entry) {
                 events.extend(sse::Event::default().event("event").json_data(found));
             }
         }
@@ -366,7 +367,7 @@ pub async fn catalogue_list(State(app): State<App>) -> Json<Page<EventType>> {
 }
 
 /// The entry at a position, if the subject may see it. What it may not see is not there.
-pub async fn visible(app: &App, subject: &Subject, position: u64) -> Result<Vec<u8>, Problem> {
+pub async fn visible(app: &App, subject: &Subject, position: u64) -> Result<Bytes, Problem> {
     let trail = app.door.trail().clone();
     let entry =
         tokio::task::spawn_blocking(move || trail.get(position)).await.map_err(|error| Problem::internal(&error))?;
@@ -377,15 +378,15 @@ pub async fn visible(app: &App, subject: &Subject, position: u64) -> Result<Vec<
     if !Matcher::new(&subject.visibility()).matches(&event) {
         return Err(absent());
     }
-    Ok(entry.to_vec())
+    Ok(entry)
 }
 
-fn found(position: u64, entry: Vec<u8>) -> Result<Found, Problem> {
+fn found(position: u64, entry: Bytes) -> Result<Found, Problem> {
     Ok(Found { position, event: raw(entry)? })
 }
 
-fn raw(entry: Vec<u8>) -> Result<Box<RawValue>, Problem> {
-    let text = String::from_utf8(entry).map_err(|error| Problem::internal(&error))?;
+fn raw(entry: Bytes) -> Result<Box<RawValue>, Problem> {
+    let text = String::from_utf8(entry.into()).map_err(|error| Problem::internal(&error))?;
     RawValue::from_string(text).map_err(|error| Problem::internal(&error))
 }
 
