@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::checkpoint::CheckpointError;
 use crate::note::KeyError;
+use crate::witness::WitnessError;
 
 /// Why a trail can't be opened, read or proved.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,9 @@ pub enum TrailError {
     /// The checkpoint on disk is not of this trail and key.
     #[error("the checkpoint on disk is refused: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// A cosignature does not belong to the checkpoint.
+    #[error("a cosignature is refused: {0}")]
+    Witness(#[from] WitnessError),
     /// The key can't sign for this origin.
     #[error(transparent)]
     Key(#[from] KeyError),
