@@ -261,6 +261,13 @@ fn run_checkpoints(core: &Engine) {
         let begun = Instant::now();
         match core.make_checkpoint() {
             Ok(checkpoint) => signed = checkpoint.size,
+            // The entries are safe without it; the next try covers them and those that come meanwhile.
+            Err(e @ TrailError::Io { .. }) => {
+                tracing::error!(error = %e, "no checkpoint, trying again in {} s: {e}", core.options.rest.as_secs());
+                if !core.signal.sleep_until(begun + core.options.rest) {
+                    return;
+                }
+            }
             Err(e) => {
                 core.fail(&e.to_string());
                 return;

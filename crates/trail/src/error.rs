@@ -92,8 +92,9 @@ impl TrailError {
     }
 }
 
-/// Why entries were not appended. None of the batch is in the trail then, except after `Stopped`,
-/// where nobody knows until the trail is opened again.
+/// Why entries were not appended. None of the batch is in the trail then, except after `Stopped`:
+/// what the disk refused is cut off before anything else is appended, but if the power fails before
+/// that, it may be there. A tag makes trying again harmless.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
     /// Too much is waiting to be written.
@@ -123,7 +124,7 @@ pub enum AppendError {
         /// How many entries it has.
         count: u32,
     },
-    /// The trail stopped after a fault, or was closed.
+    /// The disk refused and the trail tries to begin anew, or it stopped for good, or was closed.
     #[error("the trail stopped: {0}")]
     Stopped(Arc<str>),
 }

@@ -326,7 +326,8 @@ impl Trail {
         &self.0.core.dir
     }
 
-    /// Why the trail stopped, when it did.
+    /// Why the trail takes nothing, if it does not: it was closed, what is on disk is not what was written, or the disk
+    /// refused. In the last case it tries to begin anew every `Options::rest`, and this is none again once that worked.
     pub fn stopped(&self) -> Option<Arc<str>> {
         self.0.core.queue.stopped()
     }
