@@ -1,5 +1,8 @@
 //! One admitted event.
 
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
 use jiff::Timestamp;
 
 use crate::json::{self, JsonError, Limits};
@@ -24,11 +27,25 @@ impl<'a> Event<'a> {
 
     /// Shows every leaf of an entry, as [`walk`](Self::walk) does, without making an event of it
     /// first: for those who look at each leaf once, of very many events.
-    pub fn leaves(entry: &'a [u8], f: &mut impl FnMut(&str, &Value<'a>)) -> Result<(), JsonError> {
+    pub fn leaves(entry: &'a [u8], f: &mut impl FnMut(&str, &Value<'a>) -> ControlFlow<()>) -> Result<(), JsonError> {
         if entry.first() != Some(&b'{') {
             return Self::read(entry).map(|_| ());
         }
         json::walk(entry, &Limits::entry(), f)
+    }
+
+    /// The first text at a dotted name in an entry, read no further than that.
+    pub fn glance(entry: &'a [u8], dotted: &str) -> Option<Cow<'a, str>> {
+        let mut found = None;
+        Self::leaves(entry, &mut |path, value| match value {
+            Value::String(text) if path == dotted => {
+                found = Some(text.clone());
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        })
+        .ok()?;
+        found
     }
 
     /// The event of these fields, which are taken as they are.

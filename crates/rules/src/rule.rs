@@ -174,6 +174,12 @@ impl RuleSet {
         self.rules.is_empty()
     }
 
+    /// Whether some rule could pick an event with this action. Of one that none could pick, nothing
+    /// else need be read.
+    pub fn may_pick(&self, action: &str) -> bool {
+        !self.any_action.is_empty() || self.by_action.contains_key(event::words::fold(action).as_ref())
+    }
+
     /// The rules that pick `event`, in their order, switched on or not.
     pub(crate) fn matching<'a>(&'a self, event: &Event<'_>) -> impl Iterator<Item = &'a Rule> {
         let action = event::words::fold(event.action());

@@ -1,6 +1,7 @@
 //! What the index is told of one event.
 
 use std::hash::BuildHasher;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use event::json::JsonError;
@@ -97,7 +98,7 @@ impl Builder {
         Event::leaves(entry, &mut |path, value| {
             let Some(name) = names.meet(path) else {
                 odd = true;
-                return;
+                return ControlFlow::Continue(());
             };
             if name.is_time {
                 times += 1;
@@ -111,6 +112,7 @@ impl Builder {
             {
                 add_words(text, words, folded, out);
             }
+            ControlFlow::Continue(())
         })?;
         // A time that is no plain text, or several, only the event itself explains.
         doc.time = match time {

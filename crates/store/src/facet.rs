@@ -4,13 +4,15 @@
 //! its postings are turned around, which takes a few milliseconds for a million documents, and the
 //! result is kept as long as there is room. So any field can be counted by, and none costs disk.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use event::words::fold;
 use event::{Event, Value};
-use parking_lot::Mutex;
+use foldhash::fast::RandomState;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tantivy::TERMINATED;
 use tantivy::index::SegmentId;
 use tantivy::postings::BlockSegmentPostings;
@@ -19,6 +21,7 @@ use tantivy::schema::IndexRecordOption;
 use crate::bits::Bits;
 use crate::budget::{Budget, Halt};
 use crate::error::StoreError;
+use crate::hours::Hours;
 use crate::segment::Segment;
 use crate::shape::ODD;
 use crate::term::{self, END, Keeping, Kept};
@@ -28,7 +31,10 @@ const SEVERAL: u32 = u32::MAX;
 /// The document has no value.
 const NONE: u32 = u32::MAX - 1;
 /// So many bytes of facets are kept.
-const KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;
+const KEPT_BYTES_MAX: usize = 96 * 1024 * 1024;
+/// So many values of a field have numbers before they begin anew.
+const NUMBERED_MAX: usize = 400_000;
+const FIELDS_NUMBERED_MAX: usize = 64;
 
 /// A value that events are counted under. Those that differ in letter case only are one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +44,46 @@ pub(crate) struct Group {
     pub(crate) written: Box<str>,
 }
 
+/// The values of one field that were met so far, each with a number, in whatever segment it is. So
+/// the counts of segments are joined by numbers and not by texts.
+#[derive(Default)]
+pub(crate) struct Numbers(RwLock<Numbered>);
+
+#[derive(Default)]
+pub(crate) struct Numbered {
+    of: HashMap<Box<str>, u32, RandomState>,
+    pub(crate) groups: Vec<Group>,
+}
+
+impl Numbers {
+    /// The numbers of these values.
+    pub(crate) fn of<'g>(&self, groups: impl Iterator<Item = &'g Group>) -> Vec<u32> {
+        let mut numbered = self.0.write();
+        let Numbered { of, groups: known } = &mut *numbered;
+        let mut number = |group: &Group| match of.get(&group.folded) {
+            Some(number) => *number,
+            None => {
+                let number = group_of(known.len());
+                of.insert(group.folded.clone(), number);
+                known.push(group.clone());
+                number
+            }
+        };
+        groups.map(&mut number).collect()
+    }
+
+    /// The values by their numbers.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Numbered> {
+        self.0.read()
+    }
+}
+
 /// The values of one field in one segment.
 pub(crate) struct Facet {
     pub(crate) groups: Vec<Group>,
+    /// The numbers of the groups among those of the field.
+    numbers: Vec<u32>,
+    numbered_by: Arc<Numbers>,
     of: Vec<u32>,
     several: HashMap<u32, Vec<u32>>,
     /// Documents with values that only the event itself tells.
@@ -56,6 +99,19 @@ impl Facet {
             Some(&SEVERAL) => self.several.get(&doc).map_or(&[], Vec::as_slice),
             Some(group) => std::slice::from_ref(group),
         }
+    }
+
+    /// The numbers of the groups, as `numbers` has them.
+    pub(crate) fn numbers(&self, numbers: &Arc<Numbers>) -> Cow<'_, [u32]> {
+        if Arc::ptr_eq(numbers, &self.numbered_by) {
+            return Cow::Borrowed(&self.numbers);
+        }
+        Cow::Owned(numbers.of(self.groups.iter()))
+    }
+
+    /// Whether each document has at most one value, and it is known here.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.several.is_empty() && self.unread.is_empty()
     }
 
     fn bytes(&self) -> usize {
@@ -115,6 +171,8 @@ type Key = (SegmentId, String);
 #[derive(Default)]
 pub(crate) struct Facets {
     kept: Mutex<HashMap<Key, (Arc<Facet>, u64)>>,
+    numbers: Mutex<HashMap<String, Arc<Numbers>>>,
+    hours: Mutex<HashMap<SegmentId, Option<Arc<Hours>>>>,
     uses: AtomicU64,
 }
 
@@ -126,7 +184,7 @@ impl Facets {
             *last = used;
             return Ok(Arc::clone(facet));
         }
-        let facet = Arc::new(turn_around(segment, field, budget)?);
+        let facet = Arc::new(turn_around(segment, field, self.numbers(field), budget)?);
         let mut kept = self.kept.lock();
         kept.insert(key, (Arc::clone(&facet), used));
         let mut bytes: usize = kept.values().map(|(facet, _)| facet.bytes()).sum();
@@ -141,16 +199,50 @@ impl Facets {
         Ok(facet)
     }
 
+    /// The numbers of the values of a field. When there are too many of them, they begin anew.
+    pub(crate) fn numbers(&self, field: &str) -> Arc<Numbers> {
+        let mut numbers = self.numbers.lock();
+        let known = numbers.entry(field.to_owned()).or_default();
+        if known.read().groups.len() > NUMBERED_MAX {
+            *known = Arc::default();
+        }
+        let known = Arc::clone(known);
+        if numbers.len() > FIELDS_NUMBERED_MAX {
+            numbers.retain(|name, _| name == field);
+        }
+        known
+    }
+
+    /// The counts by hour of a segment; none where they would not be all there is.
+    pub(crate) fn hours(&self, segment: &Arc<Segment>, budget: &Budget) -> Result<Option<Arc<Hours>>, Halt> {
+        if let Some(hours) = self.hours.lock().get(&segment.id) {
+            return Ok(hours.clone());
+        }
+        let actions = self.get(segment, "event.action", budget)?;
+        let outcomes = self.get(segment, "event.outcome", budget)?;
+        let hours = Hours::of(segment, actions, outcomes, budget)?.map(Arc::new);
+        let mut kept = self.hours.lock();
+        let bytes: usize = kept.values().flatten().map(|hours| hours.bytes()).sum();
+        if bytes > KEPT_BYTES_MAX / 2 {
+            kept.clear();
+        }
+        kept.insert(segment.id, hours.clone());
+        Ok(hours)
+    }
+
     /// Forgets the facets of segments that are no more.
     pub(crate) fn retain(&self, alive: &dyn Fn(SegmentId) -> bool) {
         self.kept.lock().retain(|(segment, _), _| alive(*segment));
+        self.hours.lock().retain(|segment, _| alive(*segment));
     }
 }
 
-fn turn_around(segment: &Segment, field: &str, budget: &Budget) -> Result<Facet, Halt> {
+fn turn_around(segment: &Segment, field: &str, numbers: Arc<Numbers>, budget: &Budget) -> Result<Facet, Halt> {
     let failed = |source| Halt::Failed(StoreError::index(segment.month, source));
     let mut facet = Facet {
         groups: Vec::new(),
+        numbers: Vec::new(),
+        numbered_by: numbers,
         of: vec![NONE; segment.docs as usize],
         several: HashMap::new(),
         unread: Bits::none(segment.whole()),
@@ -214,6 +306,7 @@ fn turn_around(segment: &Segment, field: &str, budget: &Budget) -> Result<Facet,
             postings.advance();
         }
     }
+    facet.numbers = facet.numbered_by.of(facet.groups.iter());
     Ok(facet)
 }
 

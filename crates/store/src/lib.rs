@@ -19,6 +19,7 @@ mod entries;
 mod error;
 mod facet;
 mod glob;
+mod hours;
 mod manifest;
 mod matches;
 mod merge;
@@ -35,6 +36,7 @@ mod span;
 mod store;
 mod summary;
 mod tail;
+mod tally;
 mod term;
 mod values;
 

@@ -22,6 +22,17 @@ const DOUBTS: usize = 512;
 /// What is done with the documents of a window that are picked.
 type Visit<'f> = dyn FnMut(&Arc<Segment>, Window, &Bits) -> Result<(), Halt> + 'f;
 
+/// A part of the index that is shown.
+pub(crate) enum Part<'a> {
+    /// All of a segment.
+    Whole(&'a Arc<Segment>),
+    /// The documents of a window that are picked.
+    Window(&'a Arc<Segment>, Window, &'a Bits),
+}
+
+/// What is done with each part.
+type VisitPart<'f> = dyn FnMut(Part<'_>) -> Result<Option<(Nanos, Nanos)>, Halt> + 'f;
+
 /// A query on its way through the index.
 pub(crate) struct Matches<'a> {
     pub(crate) snapshot: &'a Snapshot<'a>,
@@ -64,8 +75,30 @@ impl<'a> Matches<'a> {
         self.filter == Filter::All && self.from == Nanos::MIN && self.to == Nanos::MAX
     }
 
+    /// Whether it picks every event of its stretch of time.
+    pub(crate) fn is_every_event(&self) -> bool {
+        self.filter == Filter::All
+    }
+
+    /// From when to when.
+    pub(crate) fn stretch(&self) -> (Nanos, Nanos) {
+        (self.from, self.to)
+    }
+
     /// The documents of the index that are picked, window by window, the newest month first.
     pub(crate) fn each(&self, f: &mut Visit<'_>) -> Result<(), Halt> {
+        self.each_besides(false, &mut |part| {
+            match part {
+                Part::Window(segment, window, bits) => f(segment, window, bits)?,
+                Part::Whole(_) => {}
+            }
+            Ok(None)
+        })
+    }
+
+    /// The same; each segment that the read sees all of is shown as a whole first, if `whole`. What
+    /// is answered then is a stretch of time that need not be shown any more.
+    pub(crate) fn each_besides(&self, whole: bool, f: &mut VisitPart<'_>) -> Result<(), Halt> {
         for month in self.snapshot.months(self.from, self.to, Order::Newest) {
             for segment in self.snapshot.segments(&month)?.iter().rev() {
                 let range = segment.bounds.range(self.from, self.to, segment.docs);
@@ -77,12 +110,20 @@ impl<'a> Matches<'a> {
                 if matches!(node, Node::None) {
                     continue;
                 }
-                for start in (range.start..range.end).step_by(WINDOW as usize) {
-                    self.query.budget.check()?;
-                    let window = Window { start, end: range.end.min(start.saturating_add(WINDOW)) };
-                    let bits = self.window(segment, &node, window)?;
-                    if !bits.is_empty() {
-                        f(segment, window, &bits)?;
+                let done = if whole && segment.last < self.snapshot.limit() { f(Part::Whole(segment))? } else { None };
+                let rest = match done {
+                    None => [(self.from, self.to), (self.to, self.to)],
+                    Some((first, end)) => [(self.from, first), (end, self.to)],
+                };
+                for (from, to) in rest.into_iter().filter(|(from, to)| from < to) {
+                    let range = segment.bounds.range(from, to, segment.docs);
+                    for start in (range.start..range.end).step_by(WINDOW as usize) {
+                        self.query.budget.check()?;
+                        let window = Window { start, end: range.end.min(start.saturating_add(WINDOW)) };
+                        let bits = self.window(segment, &node, window, from, to)?;
+                        if !bits.is_empty() {
+                            f(Part::Window(segment, window, &bits))?;
+                        }
                     }
                 }
             }
@@ -96,20 +137,20 @@ impl<'a> Matches<'a> {
         recent.each(Order::Oldest, &mut Picked { matches: self, f })
     }
 
-    fn window(&self, segment: &Segment, node: &Node, window: Window) -> Result<Bits, Halt> {
+    fn window(&self, segment: &Segment, node: &Node, window: Window, from: Nanos, to: Nanos) -> Result<Bits, Halt> {
         let marks = node.marks(segment, window, None)?;
         let mut bits = marks.sure;
-        self.trim(segment, window, &mut bits);
+        self.trim(segment, window, from, to, &mut bits);
         if let Some(mut doubts) = marks.possible {
             doubts.and_not(&bits);
-            self.trim(segment, window, &mut doubts);
+            self.trim(segment, window, from, to, &mut doubts);
             self.settle(segment, &doubts, &mut bits)?;
         }
         Ok(bits)
     }
 
     /// Takes away what lies outside of the stretch, or is not read from the index.
-    fn trim(&self, segment: &Segment, window: Window, bits: &mut Bits) {
+    fn trim(&self, segment: &Segment, window: Window, from: Nanos, to: Nanos, bits: &mut Bits) {
         let limit = self.snapshot.limit();
         if segment.last >= limit {
             let beyond: Vec<u32> = bits.iter().filter(|doc| segment.position(*doc) >= limit).collect();
@@ -117,14 +158,14 @@ impl<'a> Matches<'a> {
         }
         for start in (window.start..window.end).step_by(BLOCK as usize) {
             let end = start.saturating_add(BLOCK).min(window.end);
-            let inside = segment.bounds.block(start).is_some_and(|(first, last)| self.from <= first && last < self.to);
+            let inside = segment.bounds.block(start).is_some_and(|(first, last)| from <= first && last < to);
             if inside {
                 continue;
             }
             let mut doc = start;
             while let Some(next) = bits.next(doc).filter(|next| *next < end) {
                 let time = segment.time(next);
-                if time < self.from || time >= self.to {
+                if time < from || time >= to {
                     bits.remove(next);
                 }
                 doc = next + 1;

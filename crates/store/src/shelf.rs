@@ -11,7 +11,7 @@ use tantivy::directory::{MmapDirectory, OwnedBytes};
 use tantivy::fastfield::AliveBitSet;
 use tantivy::index::{Index, IndexSettings};
 use tantivy::indexer::merge_filtered_segments;
-use tantivy::store::Compressor;
+use tantivy::store::{Compressor, ZstdCompressor};
 use tantivy::{BitSet, SegmentReader, SingleSegmentIndexWriter, TantivyError};
 
 use crate::document::Shared;
@@ -26,9 +26,9 @@ const PEN_BYTES: usize = 4_000_000;
 /// The engine wants a store of documents; ours are empty.
 fn settings() -> IndexSettings {
     IndexSettings {
-        docstore_compression: Compressor::None,
+        docstore_compression: Compressor::Zstd(ZstdCompressor::default()),
         docstore_compress_dedicated_thread: false,
-        docstore_blocksize: 128 * 1024,
+        docstore_blocksize: 1024 * 1024,
         ..IndexSettings::default()
     }
 }

@@ -11,12 +11,14 @@ use jiff::tz::TimeZone;
 use crate::bits::{Bits, Window};
 use crate::budget::{Halt, Stopped};
 use crate::error::StoreError;
-use crate::facet::{Facet, Group, groups_of, is_countable};
-use crate::matches::Matches;
+use crate::facet::{Facet, Numbers, groups_of, is_countable};
+use crate::hours::{HOUR, Hours, NONE};
+use crate::matches::{Matches, Part};
 use crate::month::{Nanos, timestamp};
 use crate::query::Query;
 use crate::segment::{BLOCK, Segment};
 use crate::span::{Span, Spans};
+use crate::tally::Tally;
 
 /// The most fields that events are counted by at once.
 pub const FIELDS_MAX: usize = 2;
@@ -26,6 +28,8 @@ pub const ROWS_MAX: usize = 10_000;
 const GROUPS_MAX: usize = 400_000;
 /// Up to so many pairs of values are counted in a table, more in a map.
 const TABLE_MAX: usize = 1 << 20;
+/// So many documents of a block are few.
+const FEW: u64 = 200;
 
 /// By what events are counted.
 #[derive(Debug, Clone)]
@@ -94,42 +98,24 @@ pub struct Bucket {
     pub by: Vec<u64>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Tally {
-    count: u64,
-    first: Nanos,
-    last: Nanos,
-}
+/// A group of the whole answer: the numbers of its values, the first in the high half.
+type Key = u64;
 
-impl Tally {
-    const NONE: Self = Self { count: 0, first: Nanos::MAX, last: Nanos::MIN };
-
-    #[inline]
-    fn add(&mut self, time: Nanos) {
-        self.count += 1;
-        self.first = self.first.min(time);
-        self.last = self.last.max(time);
-    }
-
-    fn join(&mut self, other: &Self) {
-        self.count += other.count;
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-    }
-}
-
-/// A group of the whole answer: its folded values, with a zero byte between two.
-type Key = Box<str>;
-
-struct Counted {
-    tally: Tally,
-    written: Vec<Box<str>>,
+fn key(numbers: &[u32]) -> Key {
+    numbers.iter().fold(0, |key, number| key << 32 | u64::from(*number))
 }
 
 /// An event that was read, and what it counts under.
 struct Single {
     time: Nanos,
-    keys: Vec<Vec<Group>>,
+    keys: Vec<Key>,
+}
+
+/// Whole hours of a segment, to be counted by spans later.
+struct KeptHours {
+    hours: Arc<Hours>,
+    from: Nanos,
+    to: Nanos,
 }
 
 /// What a window holds, to be counted by spans later.
@@ -142,9 +128,12 @@ struct Kept {
 pub(crate) struct Counter<'a> {
     matches: &'a Matches<'a>,
     by: &'a By<'a>,
+    /// The numbers of the values of each field.
+    numbers: Vec<Arc<Numbers>>,
     all: Tally,
-    groups: HashMap<Key, Counted, RandomState>,
+    groups: HashMap<Key, Tally, RandomState>,
     kept: Vec<Kept>,
+    kept_hours: Vec<KeptHours>,
     singles: Vec<Single>,
     approximate: bool,
 }
@@ -160,9 +149,11 @@ pub(crate) fn count(matches: &Matches<'_>, query: &Query<'_>, by: &By<'_>) -> Re
     let mut counter = Counter {
         matches,
         by,
+        numbers: by.fields.iter().map(|field| matches.snapshot.facets.numbers(field)).collect(),
         all: Tally::NONE,
         groups: HashMap::default(),
         kept: Vec::new(),
+        kept_hours: Vec::new(),
         singles: Vec::new(),
         approximate: false,
     };
@@ -171,7 +162,7 @@ pub(crate) fn count(matches: &Matches<'_>, query: &Query<'_>, by: &By<'_>) -> Re
         Err(halt) => Some(halt.or_fail()?),
     };
     let mut summary = Summary { total: counter.all.count, approximate: counter.approximate, ..Summary::default() };
-    let (rows, folded) = counter.rows(&mut summary);
+    let (rows, places) = counter.rows(&mut summary);
     summary.rows = rows;
     if let Some(span) = by.span
         && counter.all.count > 0
@@ -179,8 +170,8 @@ pub(crate) fn count(matches: &Matches<'_>, query: &Query<'_>, by: &By<'_>) -> Re
         let from = query.from.map_or(counter.all.first, |_| query.stretch().0);
         let last = query.to.map_or(counter.all.last, |_| query.stretch().1.saturating_sub(1));
         let spans = Spans::covering(span, &by.zone, from, last.max(from))?;
-        summary.buckets = spans.iter().map(|from| Bucket { from, count: 0, by: vec![0; folded.len()] }).collect();
-        if let Err(halt) = counter.spans(&spans, &folded, &mut summary.buckets) {
+        summary.buckets = spans.iter().map(|from| Bucket { from, count: 0, by: vec![0; places.len()] }).collect();
+        if let Err(halt) = counter.spans(&spans, &places, &mut summary.buckets) {
             stopped = Some(halt.or_fail()?);
         }
     }
@@ -194,18 +185,33 @@ impl Counter<'_> {
         let mut singles: Vec<Single> = Vec::new();
         matches.each_recent(&mut |time, event| singles.push(self.single(time, event)))?;
         self.singles(singles);
+        // What is counted by hours already need not be counted by events.
+        let (from, to) = matches.stretch();
+        let whole = if self.can_take_hours() { whole_hours(from, to) } else { None };
         let mut counts: Option<Counts> = None;
-        matches.each(&mut |segment, window, bits| {
-            if counts.as_ref().is_none_or(|counts| counts.segment.id != segment.id) {
-                if let Some(counts) = counts.take() {
-                    self.join(&counts);
+        matches.each_besides(whole.is_some(), &mut |part| {
+            match part {
+                Part::Whole(segment) => {
+                    let Some((first, end)) = whole else { return Ok(None) };
+                    let Some(hours) = matches.snapshot.facets.hours(segment, matches.budget())? else {
+                        return Ok(None);
+                    };
+                    self.hours(hours, first, end);
+                    return Ok(whole);
                 }
-                counts = Some(Counts::new(segment, self)?);
+                Part::Window(segment, window, bits) => {
+                    if counts.as_ref().is_none_or(|counts| counts.segment.id != segment.id) {
+                        if let Some(counts) = counts.take() {
+                            self.join(&counts);
+                        }
+                        counts = Some(Counts::new(segment, self)?);
+                    }
+                    if let Some(counts) = &mut counts {
+                        self.window(segment, window, bits, counts)?;
+                    }
+                }
             }
-            if let Some(counts) = &mut counts {
-                self.window(segment, window, bits, counts)?;
-            }
-            Ok(())
+            Ok(None)
         })?;
         if let Some(counts) = counts.take() {
             self.join(&counts);
@@ -213,27 +219,89 @@ impl Counter<'_> {
         Ok(())
     }
 
+    /// Whether the counts by hour say all that is asked for.
+    fn can_take_hours(&self) -> bool {
+        let fields = self.by.fields.iter().all(|field| matches!(*field, "event.action" | "event.outcome"));
+        let twice = matches!(self.by.fields, [one, other] if one == other);
+        let spans = match self.by.span {
+            None | Some(Span::Hours(_) | Span::Day | Span::Week | Span::Month) => {
+                self.by.span.is_none() || self.by.zone == TimeZone::UTC
+            }
+            Some(Span::Seconds(_) | Span::Minutes(_)) => false,
+        };
+        fields && !twice && spans && self.matches.is_every_event()
+    }
+
+    /// Counts whole hours of a segment.
+    fn hours(&mut self, hours: Arc<Hours>, from: Nanos, to: Nanos) {
+        let cells = hours.between(from, to);
+        let width = hours.outcomes.groups.len() + 1;
+        let place = |place: u32, none: usize| if place == NONE { none } else { place as usize };
+        let mut table = vec![Tally::NONE; (hours.actions.groups.len() + 1) * width];
+        for cell in cells {
+            self.all.join(&cell.tally);
+            let at = place(cell.action, hours.actions.groups.len()) * width + place(cell.outcome, width - 1);
+            if let Some(tally) = table.get_mut(at) {
+                tally.join(&cell.tally);
+            }
+        }
+        if !self.by.fields.is_empty() {
+            let numbers = self.hour_numbers(&hours);
+            for (at, tally) in table.iter().enumerate().filter(|(_, tally)| tally.count > 0) {
+                if let Some(key) = self.hour_key(&numbers, at / width, at % width) {
+                    self.groups.entry(key).or_insert(Tally::NONE).join(tally);
+                }
+            }
+        }
+        if self.by.span.is_some() {
+            self.kept_hours.push(KeptHours { hours, from, to });
+        }
+    }
+
+    /// The numbers of the values of each field that is counted by, in the order of the fields.
+    fn hour_numbers<'h>(&self, hours: &'h Hours) -> Vec<std::borrow::Cow<'h, [u32]>> {
+        let facet = |field: &str| if field == "event.action" { &hours.actions } else { &hours.outcomes };
+        self.by.fields.iter().zip(&self.numbers).map(|(field, numbers)| facet(field).numbers(numbers)).collect()
+    }
+
+    fn hour_key(&self, numbers: &[std::borrow::Cow<'_, [u32]>], action: usize, outcome: usize) -> Option<Key> {
+        let place = |field: &str| if field == "event.action" { action } else { outcome };
+        let mut whole = 0;
+        for (field, numbers) in self.by.fields.iter().zip(numbers) {
+            whole = whole << 32 | u64::from(*numbers.get(place(field))?);
+        }
+        Some(whole)
+    }
+
     fn single(&self, time: Nanos, event: &Event<'_>) -> Single {
-        Single { time, keys: self.by.fields.iter().map(|field| groups_of(event, field)).collect() }
+        let numbers: Vec<Vec<u32>> = self
+            .by
+            .fields
+            .iter()
+            .zip(&self.numbers)
+            .map(|(field, numbers)| numbers.of(groups_of(event, field).iter()))
+            .collect();
+        let keys = match numbers.as_slice() {
+            [] => Vec::new(),
+            [one] => one.iter().map(|number| key(&[*number])).collect(),
+            [one, other, ..] => {
+                one.iter().flat_map(|number| other.iter().map(|second| key(&[*number, *second]))).collect()
+            }
+        };
+        Single { time, keys }
     }
 
     /// Counts events that were read.
     fn singles(&mut self, singles: Vec<Single>) {
         for single in singles {
             self.all.add(single.time);
-            self.single_groups(&single);
+            for key in &single.keys {
+                self.groups.entry(*key).or_insert(Tally::NONE).add(single.time);
+            }
             if self.by.span.is_some() {
                 self.singles.push(single);
             }
         }
-    }
-
-    fn single_groups(&mut self, single: &Single) {
-        let mut key = String::new();
-        each_pair(&single.keys, &mut |groups| {
-            let tally = Tally { count: 1, first: single.time, last: single.time };
-            add(&mut self.groups, &mut key, groups, &tally);
-        });
     }
 
     fn window(&mut self, segment: &Arc<Segment>, window: Window, bits: &Bits, counts: &mut Counts) -> Result<(), Halt> {
@@ -256,16 +324,25 @@ impl Counter<'_> {
 
     /// Adds the counts of a segment to the whole.
     fn join(&mut self, counts: &Counts) {
-        let mut key = String::new();
-        counts.each(&mut |groups, tally| add(&mut self.groups, &mut key, groups, tally));
+        let numbers: Vec<_> =
+            counts.facets.iter().zip(&self.numbers).map(|(facet, numbers)| facet.numbers(numbers)).collect();
+        counts.each(&mut |group, tally| {
+            let places = [group / counts.width.max(1), group % counts.width.max(1)];
+            let places = if numbers.len() == 1 { [group, 0] } else { places };
+            let numbers = numbers.iter().zip(places).map(|(numbers, place)| numbers.get(place).copied());
+            let key = numbers.fold(Some(0), |key, number| Some(key? << 32 | u64::from(number?)));
+            if let Some(key) = key {
+                self.groups.entry(key).or_insert(Tally::NONE).join(tally);
+            }
+        });
         if self.groups.len() > GROUPS_MAX {
-            let mut sizes: Vec<u64> = self.groups.values().map(|counted| counted.tally.count).collect();
+            let mut sizes: Vec<u64> = self.groups.values().map(|tally| tally.count).collect();
             let (_, median, _) = sizes.select_nth_unstable(GROUPS_MAX / 2);
             let enough = *median;
             let mut room = GROUPS_MAX / 2;
-            self.groups.retain(|_, counted| {
-                let keep = counted.tally.count > enough || counted.tally.count == enough && room > 0;
-                room = room.saturating_sub(usize::from(counted.tally.count == enough));
+            self.groups.retain(|_, tally| {
+                let keep = tally.count > enough || tally.count == enough && room > 0;
+                room = room.saturating_sub(usize::from(tally.count == enough));
                 keep
             });
             self.approximate = true;
@@ -275,10 +352,19 @@ impl Counter<'_> {
     /// The rows, and the keys to them.
     fn rows(&mut self, summary: &mut Summary) -> (Vec<Row>, HashMap<Key, usize>) {
         summary.groups = self.groups.len() as u64;
-        let mut all: Vec<(Key, Counted)> = std::mem::take(&mut self.groups).into_iter().collect();
+        let mut all: Vec<(Key, Tally)> = std::mem::take(&mut self.groups).into_iter().collect();
         let top = self.by.top.min(ROWS_MAX).min(all.len());
-        let order = |(key, counted): &(Key, Counted), (other_key, other): &(Key, Counted)| {
-            other.tally.count.cmp(&counted.tally.count).then_with(|| key.cmp(other_key))
+        let numbered: Vec<_> = self.numbers.iter().map(|numbers| numbers.read()).collect();
+        let of = |key: Key| {
+            let places = if numbered.len() == 1 { [key, 0] } else { [key >> 32, key & u64::from(u32::MAX)] };
+            let groups = numbered.iter().zip(places);
+            groups.filter_map(|(numbered, place)| numbered.groups.get(usize::try_from(place).ok()?))
+        };
+        let order = |(key, tally): &(Key, Tally), (other_key, other): &(Key, Tally)| {
+            other
+                .count
+                .cmp(&tally.count)
+                .then_with(|| of(*key).map(|group| &group.folded).cmp(of(*other_key).map(|group| &group.folded)))
         };
         if top < all.len() {
             all.select_nth_unstable_by(top, order);
@@ -287,13 +373,13 @@ impl Counter<'_> {
         all.sort_unstable_by(order);
         let mut rows = Vec::with_capacity(all.len());
         let mut places = HashMap::with_capacity(all.len());
-        for (key, counted) in all {
+        for (key, tally) in all {
             places.insert(key, rows.len());
             rows.push(Row {
-                keys: counted.written.into_iter().map(String::from).collect(),
-                count: counted.tally.count,
-                first: timestamp(counted.tally.first),
-                last: timestamp(counted.tally.last),
+                keys: of(key).map(|group| String::from(group.written.clone())).collect(),
+                count: tally.count,
+                first: timestamp(tally.first),
+                last: timestamp(tally.last),
             });
         }
         (rows, places)
@@ -301,19 +387,21 @@ impl Counter<'_> {
 
     /// Counts by spans what was kept.
     fn spans(&self, spans: &Spans, places: &HashMap<Key, usize>, buckets: &mut [Bucket]) -> Result<(), Halt> {
-        let mut key = String::new();
         for single in &self.singles {
             let Some(bucket) = buckets.get_mut(spans.of(single.time)) else { continue };
             bucket.count += 1;
-            each_pair(&single.keys, &mut |groups| {
-                write_key(groups, &mut key);
-                if let Some(by) = places.get(key.as_str()).and_then(|place| bucket.by.get_mut(*place)) {
+            for key in &single.keys {
+                if let Some(by) = places.get(key).and_then(|place| bucket.by.get_mut(*place)) {
                     *by += 1;
                 }
-            });
+            }
+        }
+        let width = places.len() + 1;
+        for KeptHours { hours, from, to } in &self.kept_hours {
+            self.matches.budget().check()?;
+            self.spans_of_hours(spans, places, hours, *from, *to, buckets);
         }
         let mut table: Option<(Counts, Vec<u64>)> = None;
-        let width = places.len() + 1;
         for kept in &self.kept {
             self.matches.budget().check()?;
             if table.as_ref().is_none_or(|(counts, _)| counts.segment.id != kept.segment.id) {
@@ -321,7 +409,7 @@ impl Counter<'_> {
                     pour(&cells, width, buckets);
                 }
                 let mut counts = Counts::new(&kept.segment, self)?;
-                counts.place(places);
+                counts.place(places, &self.numbers);
                 table = Some((counts, vec![0; width * spans.len()]));
             }
             let Some((counts, cells)) = &mut table else { continue };
@@ -350,6 +438,41 @@ impl Counter<'_> {
         }
         Ok(())
     }
+
+    fn spans_of_hours(
+        &self,
+        spans: &Spans,
+        places: &HashMap<Key, usize>,
+        hours: &Hours,
+        from: Nanos,
+        to: Nanos,
+        buckets: &mut [Bucket],
+    ) {
+        let numbers = self.hour_numbers(hours);
+        let width = hours.outcomes.groups.len() + 1;
+        let rows: Vec<Option<usize>> = (0..(hours.actions.groups.len() + 1) * width)
+            .map(|at| places.get(&self.hour_key(&numbers, at / width, at % width)?).copied())
+            .collect();
+        let place = |place: u32, none: usize| if place == NONE { none } else { place as usize };
+        let mut span = 0;
+        for cell in hours.between(from, to) {
+            span = spans.near(cell.hour, &mut span);
+            let Some(bucket) = buckets.get_mut(span) else { continue };
+            bucket.count += cell.tally.count;
+            let at = place(cell.action, hours.actions.groups.len()) * width + place(cell.outcome, width - 1);
+            if let Some(by) = rows.get(at).copied().flatten().and_then(|row| bucket.by.get_mut(row)) {
+                *by += cell.tally.count;
+            }
+        }
+    }
+}
+
+/// The whole hours of a stretch, when there are some.
+fn whole_hours(from: Nanos, to: Nanos) -> Option<(Nanos, Nanos)> {
+    let first = from.div_euclid(HOUR).checked_add(i64::from(from.rem_euclid(HOUR) > 0))?.checked_mul(HOUR);
+    let first = if from == Nanos::MIN { from } else { first? };
+    let end = if to == Nanos::MAX { to } else { to.div_euclid(HOUR).checked_mul(HOUR)? };
+    (first < end).then_some((first, end))
 }
 
 /// Adds a table of spans, each with the count of all and of every row, to the buckets.
@@ -428,9 +551,11 @@ impl Counts {
     fn window(&mut self, window: Window, bits: &Bits, all: &mut Tally) {
         let Self { segment, facets, width, table, map, .. } = self;
         each_block(segment, window, bits, |start, end, times| {
-            let times = times.read(start, end);
+            // Of a few documents each time is looked up, of many all are read at once.
+            let few = bits.count_in(start, end) < FEW;
+            let times = if few { &[] } else { times.read(start, end) };
             bits.each_in(start, end, |doc| {
-                let time = times.get((doc - start) as usize).copied().unwrap_or_default();
+                let time = times.get((doc - start) as usize).copied().unwrap_or_else(|| segment.time(doc));
                 all.add(time);
                 each_group(facets, *width, doc, |group| match table.get_mut(group) {
                     Some(tally) => tally.add(time),
@@ -440,36 +565,34 @@ impl Counts {
         });
     }
 
-    fn each(&self, f: &mut dyn FnMut(&[&Group], &Tally)) {
+    fn each(&self, f: &mut dyn FnMut(usize, &Tally)) {
         let table = self.table.iter().enumerate().filter(|(_, tally)| tally.count > 0);
         for (group, tally) in table.chain(self.map.iter().map(|(group, tally)| (*group, tally))) {
-            f(&self.group(group), tally);
+            f(group, tally);
         }
     }
 
-    fn group(&self, group: usize) -> Vec<&Group> {
-        let places = [group / self.width.max(1), group % self.width.max(1)];
-        self.facets.iter().zip(places).filter_map(|(facet, place)| facet.groups.get(place)).collect()
-    }
-
     /// Finds the rows of the groups.
-    fn place(&mut self, rows: &HashMap<Key, usize>) {
-        let first: HashMap<&str, usize> = self.places_in(0);
-        let second: HashMap<&str, usize> = self.places_in(1);
+    fn place(&mut self, rows: &HashMap<Key, usize>, numbers: &[Arc<Numbers>]) {
         let mut places = HashMap::with_capacity(rows.len());
+        let local: Vec<HashMap<u32, usize>> = self
+            .facets
+            .iter()
+            .zip(numbers)
+            .map(|(facet, numbers)| facet.numbers(numbers).iter().copied().zip(0..).collect())
+            .collect();
         for (key, row) in rows {
-            let group = match (key.split_once('\0'), self.facets.len()) {
-                (_, 1) => first.get(&**key).copied(),
-                (Some((one, other)), 2) => {
-                    first.get(one).zip(second.get(other)).map(|(one, other)| one * self.width + other)
-                }
+            #[expect(clippy::cast_possible_truncation, reason = "each half is a number of 32 bits")]
+            let (high, low) = ((key >> 32) as u32, *key as u32);
+            let group = match local.as_slice() {
+                [one] => one.get(&low).copied(),
+                [one, other] => one.get(&high).zip(other.get(&low)).map(|(one, other)| one * self.width + other),
                 _ => None,
             };
             if let Some(group) = group {
                 places.insert(group, *row);
             }
         }
-        drop((first, second));
         if !self.table.is_empty() {
             self.table_places = vec![NO_PLACE; self.table.len()];
             for (group, row) in &places {
@@ -479,11 +602,6 @@ impl Counts {
             }
         }
         self.places = places;
-    }
-
-    fn places_in(&self, facet: usize) -> HashMap<&str, usize> {
-        let groups = self.facets.get(facet).map_or(&[][..], |facet| &facet.groups);
-        groups.iter().enumerate().map(|(place, group)| (&*group.folded, place)).collect()
     }
 
     #[inline]
@@ -511,41 +629,6 @@ fn each_group(facets: &[Arc<Facet>], width: usize, doc: u32, mut f: impl FnMut(u
                 for other in second.of(doc) {
                     f(*group as usize * width + *other as usize);
                 }
-            }
-        }
-    }
-}
-
-/// Writes the key of a group.
-fn write_key(groups: &[&Group], key: &mut String) {
-    key.clear();
-    for (nth, group) in groups.iter().enumerate() {
-        if nth > 0 {
-            key.push('\0');
-        }
-        key.push_str(&group.folded);
-    }
-}
-
-fn add(all: &mut HashMap<Key, Counted, RandomState>, key: &mut String, groups: &[&Group], tally: &Tally) {
-    write_key(groups, key);
-    match all.get_mut(key.as_str()) {
-        Some(counted) => counted.tally.join(tally),
-        None => {
-            let written = groups.iter().map(|group| group.written.clone()).collect();
-            all.insert(key.as_str().into(), Counted { tally: *tally, written });
-        }
-    }
-}
-
-/// Every combination of the values of the fields.
-fn each_pair(keys: &[Vec<Group>], f: &mut dyn FnMut(&[&Group])) {
-    match keys {
-        [] => {}
-        [one] => one.iter().for_each(|group| f(&[group])),
-        [one, other, ..] => {
-            for group in one {
-                other.iter().for_each(|second| f(&[group, second]));
             }
         }
     }

@@ -3,6 +3,7 @@
 //! an event goes here.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use super::plain::plain;
 use super::{JsonError, Limits, Problem, number};
@@ -28,7 +29,11 @@ pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Value<'a>, JsonError
 /// Shows every leaf of a JSON text with its dotted path: strings, numbers and booleans; the elements
 /// of an array have the path of the array. For texts that were checked before: that a key is there
 /// twice is not noticed. No tree is made, and what was shown before an error was shown.
-pub fn walk<'a>(text: &'a [u8], limits: &Limits, f: &mut impl FnMut(&str, &Value<'a>)) -> Result<(), JsonError> {
+pub fn walk<'a>(
+    text: &'a [u8],
+    limits: &Limits,
+    f: &mut impl FnMut(&str, &Value<'a>) -> ControlFlow<()>,
+) -> Result<(), JsonError> {
     if text.len() > limits.bytes_max {
         let problem = Problem::TooLong { bytes: text.len(), max: limits.bytes_max };
         return Err(JsonError::new(problem, limits.bytes_max));
@@ -37,7 +42,9 @@ pub fn walk<'a>(text: &'a [u8], limits: &Limits, f: &mut impl FnMut(&str, &Value
     let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, depth: 0, fields: 0, limits: *limits };
     let mut path = String::with_capacity(64);
     reader.skip_space();
-    reader.walk(&mut path, f)?;
+    if reader.walk(&mut path, f)?.is_break() {
+        return Ok(());
+    }
     reader.skip_space();
     match reader.peek() {
         None => Ok(()),
@@ -161,15 +168,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn walk(&mut self, path: &mut String, f: &mut impl FnMut(&str, &Value<'a>)) -> Result<(), JsonError> {
+    fn walk(
+        &mut self,
+        path: &mut String,
+        f: &mut impl FnMut(&str, &Value<'a>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, JsonError> {
         let open = match self.peek() {
             Some(open @ (b'{' | b'[')) => open,
             _ => {
                 let value = self.value()?;
-                if !matches!(value, Value::Null) {
-                    f(path, &value);
-                }
-                return Ok(());
+                return Ok(if matches!(value, Value::Null) { ControlFlow::Continue(()) } else { f(path, &value) });
             }
         };
         if self.depth >= self.limits.depth_max {
@@ -182,14 +190,16 @@ impl<'a> Reader<'a> {
         if self.peek() == Some(close) {
             self.at += 1;
             self.depth -= 1;
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
         loop {
             let parent = path.len();
             if open == b'{' {
                 self.key(path)?;
             }
-            self.walk(path, f)?;
+            if self.walk(path, f)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
             path.truncate(parent);
             self.skip_space();
             match self.peek() {
@@ -197,7 +207,7 @@ impl<'a> Reader<'a> {
                 Some(found) if found == close => {
                     self.at += 1;
                     self.depth -= 1;
-                    return Ok(());
+                    return Ok(ControlFlow::Continue(()));
                 }
                 _ => return Err(self.unexpected("a comma or the end of it")),
             }

@@ -202,3 +202,32 @@ proptest! {
         let _ = parse(&bytes, &Limits::default());
     }
 }
+
+proptest! {
+    /// The leaves that are shown without a tree are those of the tree.
+    #[test]
+    fn walking_shows_what_the_event_holds(entry in crate::strategies::entries()) {
+        let event = crate::Event::read(&entry).unwrap();
+        let (mut expected, mut shown) = (Vec::new(), Vec::new());
+        event.walk(&mut |path, value| expected.push((path.to_owned(), value.clone())));
+        crate::Event::leaves(&entry, &mut |path, value| {
+            shown.push((path.to_owned(), value.clone()));
+            std::ops::ControlFlow::Continue(())
+        }).unwrap();
+        prop_assert_eq!(shown, expected);
+        let action = crate::Event::glance(&entry, "event.action");
+        prop_assert_eq!(action.as_deref(), event.text("event.action"));
+        prop_assert_eq!(crate::Event::glance(&entry, "event.nothing"), None);
+    }
+
+    #[test]
+    fn walking_anything_ends(text in proptest::collection::vec(any::<u8>(), 0..60)) {
+        let _ = crate::Event::leaves(&text, &mut |_, _| std::ops::ControlFlow::Continue(()));
+        let mut object = b"{\"a\":".to_vec();
+        object.extend(text);
+        let leaves = crate::Event::leaves(&object, &mut |_, _| std::ops::ControlFlow::Continue(()));
+        if crate::Event::read(&object).is_ok() {
+            prop_assert!(leaves.is_ok());
+        }
+    }
+}

@@ -1,9 +1,11 @@
 //! When each source was last heard of and how much it sends: a follower of the trail.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use event::Event;
+use event::{Event, Value};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use sqlx::SqlitePool;
@@ -67,12 +69,8 @@ pub async fn follow(door: Door, pool: SqlitePool, clock: Clock, rates: std::sync
                 let mut seen: HashMap<String, (u64, Timestamp)> = HashMap::new();
                 let minute = clock.now().as_second() / 60;
                 for (_, entry) in &entries {
-                    let Ok(event) = Event::read(entry) else { continue };
-                    let source = event.text("event.module").unwrap_or("events");
-                    let at = event
-                        .text("event.ingested")
-                        .and_then(|text| text.parse().ok())
-                        .unwrap_or_else(|| event.timestamp());
+                    let Some((source, at)) = origin(entry) else { continue };
+                    let source = source.as_deref().unwrap_or("events");
                     if seen.len() < SOURCES_MAX || seen.contains_key(source) {
                         let known = seen.entry(source.to_owned()).or_insert((0, at));
                         known.0 += 1;
@@ -100,6 +98,22 @@ pub async fn follow(door: Door, pool: SqlitePool, clock: Clock, rates: std::sync
             }
         }
     }
+}
+
+/// The source of an entry and when it came in; none for what is no event.
+fn origin(entry: &[u8]) -> Option<(Option<Cow<'_, str>>, Timestamp)> {
+    let (mut source, mut happened, mut ingested) = (None, None, None);
+    let leaves = Event::leaves(entry, &mut |path, value| {
+        match (path, value) {
+            ("@timestamp", Value::String(text)) => happened = text.parse().ok(),
+            ("event.ingested", Value::String(text)) => ingested = text.parse().ok(),
+            ("event.module", Value::String(text)) => source = Some(text.clone()),
+            _ => {}
+        }
+        if source.is_some() && ingested.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    leaves.ok()?;
+    Some((source, ingested.or(happened).unwrap_or_default()))
 }
 
 async fn store(pool: &SqlitePool, seen: &HashMap<String, (u64, Timestamp)>, position: u64) -> sqlx::Result<()> {

@@ -88,7 +88,11 @@ pub fn split_json(body: &[u8], records_max: usize) -> Result<Vec<Piece<'_>>, Bod
 /// Cuts a text body into its lines; empty ones don't count.
 pub fn split_lines(body: &[u8], records_max: usize) -> Result<Vec<Piece<'_>>, BodyError> {
     let mut pieces = Vec::new();
-    for line in body.split(|byte| *byte == b'\n') {
+    let mut rest = Some(body);
+    while let Some(text) = rest {
+        let end = memchr::memchr(b'\n', text);
+        let line = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
+        rest = end.map(|end| text.get(end + 1..).unwrap_or_default());
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;

@@ -151,6 +151,9 @@ impl Desk {
         let mut outcome = Outcome::default();
         let mut people = None;
         for (position, entry) in &entries {
+            if !Event::glance(entry, "event.action").is_some_and(|action| self.rules.may_pick(&action)) {
+                continue;
+            }
             let Ok(event) = Event::read(entry) else { continue };
             let now = event.ingested().unwrap_or_else(|| event.timestamp());
             for effect in decide(&self.rules, &self.memory, *position, &event, now) {
