@@ -19,7 +19,8 @@ pub struct TrailEntries(pub Trail);
 
 impl store::Entries for TrailEntries {
     fn get_many(&self, positions: &[u64]) -> Result<Vec<Option<Vec<u8>>>, EntriesError> {
-        let get = |position: &u64| Ok(self.0.get(*position)?.map(|entry| entry.to_vec()));
+        // Where an event was removed the trail has an empty entry.
+        let get = |position: &u64| Ok(self.0.get(*position)?.filter(|entry| !entry.is_empty()).map(|entry| entry.to_vec()));
         positions.iter().map(get).collect()
     }
 

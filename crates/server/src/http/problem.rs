@@ -2,6 +2,7 @@
 
 mod access;
 mod ingest;
+mod keep;
 mod notify;
 mod report;
 mod search;
@@ -95,6 +96,11 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A value can't be accepted")
             .detail(detail.clone())
             .part(pointer, detail)
+    }
+
+    /// There was something, and it was taken away on purpose.
+    pub fn removed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "removed", "The event was removed").detail(detail)
     }
 
     /// The thing is not in a state for it: a name is taken, it was changed meanwhile.

@@ -89,7 +89,7 @@ impl Hashes {
 }
 
 fn proven(trail: &Trail, position: u64, size: u64, hashes: &mut Hashes) -> Result<BundleEntry, BundleError> {
-    let entry = trail.get(position)?.ok_or(BundleError::Gone { position })?;
+    let entry = trail.get(position)?.filter(|entry| !entry.is_empty()).ok_or(BundleError::Gone { position })?;
     let proof = trail.inclusion(position, size)?;
     // Entries of ours are canonical JSON, and so text.
     let text = std::str::from_utf8(&entry).map_err(|_| BundleError::Gone { position })?;
