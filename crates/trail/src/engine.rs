@@ -48,6 +48,8 @@ pub struct Engine {
     pub durable: AtomicU64,
     /// Held while a checkpoint is made, so that they come one after the other.
     pub signing: Mutex<()>,
+    /// Held while entries are removed.
+    pub removing: Mutex<()>,
     /// Kept for as long as the trail is open.
     pub _lock: Box<dyn Any + Send + Sync>,
 }

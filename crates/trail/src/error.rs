@@ -62,6 +62,20 @@ pub enum TrailError {
         /// How long the trail is.
         size: u64,
     },
+    /// The entry was removed; only its hash is left.
+    #[error("the entry at position {position} was removed")]
+    Removed {
+        /// Its position.
+        position: u64,
+    },
+    /// An entry that shall be removed is still being packed.
+    #[error("the entries from position {position} on are not packed after {} s, try again later", waited.as_secs())]
+    NotPacked {
+        /// The first position that is not packed.
+        position: u64,
+        /// How long was waited for the packer.
+        waited: Duration,
+    },
     /// The trail stopped after a fault.
     #[error("the trail stopped: {0}")]
     Stopped(Arc<str>),
@@ -84,8 +98,8 @@ pub enum AppendError {
         /// When it makes sense to try again.
         retry_after: Duration,
     },
-    /// A batch without entries.
-    #[error("a batch without entries")]
+    /// A batch without entries, or with an empty one: that is what a removed entry reads as.
+    #[error("a batch without entries, or with an empty entry")]
     Empty,
     /// An entry or a batch is larger than the format allows.
     #[error("{what} of {found} is over the limit of {max}")]

@@ -94,6 +94,7 @@ pub fn open(dir: &Path, key: SigningKey, options: Options) -> Result<(Engine, Op
         current: Mutex::new(current),
         durable: AtomicU64::new(size),
         signing: Mutex::new(()),
+        removing: Mutex::new(()),
         _lock: lock,
     };
     let root = tree::root(&core, checkpoint.size)?;
@@ -180,7 +181,7 @@ impl Replay<'_> {
                 Some(next) => *next,
                 None => first + Pack::open(self.disk, &path, first)?.count(),
             };
-            self.log.put(first, Segment::Pack(Arc::new(PackRef { first, count: size - first, path })));
+            self.log.put(first, Segment::Pack(Arc::new(PackRef::new(first, size - first, path))));
         }
         Ok(size)
     }

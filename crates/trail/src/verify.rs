@@ -35,6 +35,8 @@ pub struct Verified {
     pub root: Hash,
     /// Whole entries after those, which no checkpoint covers yet.
     pub beyond: u64,
+    /// Entries that were removed: only their hashes are left, and the root fits.
+    pub removed: u64,
     /// Bytes of a torn tail, left by a crash; opening the trail cuts them.
     pub torn_bytes: u64,
 }

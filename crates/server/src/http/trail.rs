@@ -78,7 +78,12 @@ pub async fn tile_get(
         error => Problem::internal(&error),
     })?;
     // A full tile never changes again; a partial one doesn't either, but is of no use once the full one is there.
-    let cache = if width == 256 { "private, max-age=31536000, immutable" } else { "private, max-age=300" };
+    // Entries may be removed.
+    let cache = if width == 256 && level != "entries" {
+        "private, max-age=31536000, immutable"
+    } else {
+        "private, max-age=300"
+    };
     let mut response = Response::new(Body::from(bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));

@@ -37,8 +37,17 @@ pub fn folder_on(
     // First the checkpoint, then the files: while a server is writing, those only grow.
     let signed = read_checkpoint(disk, dir, key);
     let units = list(disk, dir)?;
-    let mut walk =
-        Walk { disk, dir, key, packed: false, edge: Edge::default(), vouched: 0, roots: Vec::new(), torn_bytes: 0 };
+    let mut walk = Walk {
+        disk,
+        dir,
+        key,
+        packed: false,
+        edge: Edge::default(),
+        vouched: 0,
+        roots: Vec::new(),
+        removed: 0,
+        torn_bytes: 0,
+    };
     let total = signed.as_ref().map_or(0, |s| s.size).max(known.map_or(0, |k| k.size));
     walk.roots.extend(signed.as_ref().ok().map(|s| (s.size, s.root, "the checkpoint")));
     walk.roots.extend(known.map(|k| (k.size, k.root, "the checkpoint kept elsewhere")));
@@ -79,6 +88,7 @@ pub fn folder_on(
         size: signed.size,
         root: signed.root,
         beyond: size - signed.size,
+        removed: walk.removed,
         torn_bytes: walk.torn_bytes,
     })
 }
@@ -124,6 +134,8 @@ fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<Unit>, Fault> {
 /// What is in a file.
 struct Content {
     leaves: Vec<Hash>,
+    /// How many of the entries were removed.
+    removed: u64,
     /// The checkpoint in a pack.
     note: Option<String>,
     /// The end of a WAL file, and the first position that a torn frame hides.
@@ -154,6 +166,7 @@ fn check_unit(disk: &dyn Disk, dir: &Path, unit: Unit) -> Outcome {
                 })?;
                 return Ok(Content {
                     leaves: checked.leaves,
+                    removed: 0,
                     note: None,
                     ending: Some((checked.ending, checked.torn_at)),
                 });
@@ -168,7 +181,8 @@ fn check_unit(disk: &dyn Disk, dir: &Path, unit: Unit) -> Outcome {
         let what = format!("{}: {}", pack_path.display(), fault.what);
         if fault.newer { Fault::unreadable(first, what) } else { Fault::wrong(fault.position, what) }
     })?;
-    Ok(Content { leaves: checked.leaves, note: Some(checked.note), ending: None })
+    let removed = checked.removed.len() as u64;
+    Ok(Content { leaves: checked.leaves, removed, note: Some(checked.note), ending: None })
 }
 
 /// The tree being made again, entry by entry.
@@ -183,6 +197,7 @@ struct Walk<'a> {
     vouched: u64,
     /// Roots still to be met, largest size first.
     roots: Vec<(u64, Hash, &'static str)>,
+    removed: u64,
     torn_bytes: u64,
 }
 
@@ -194,6 +209,7 @@ impl Walk<'_> {
             return Err(Fault::wrong(size.min(unit.first), what));
         }
         let end = size + content.leaves.len() as u64;
+        self.removed += content.removed;
         if let Some((ending, torn_at)) = content.ending {
             let wanted = self.roots.first().map_or(0, |(size, ..)| *size);
             let name = wal::name(unit.first);
