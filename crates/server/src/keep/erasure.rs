@@ -139,7 +139,7 @@ pub async fn refuse(app: &App, subject: &Subject, id: &str, reason: &str) -> Res
     state::removals::end(&mut transaction, id, RemovalState::Cancelled, &end).await?;
     app.record(Some(subject), told("erasure.refused", &erasure, &removal, &reason)).await?;
     transaction.commit().await?;
-    state::begin_log_anew(&app.state).await?;
+    state::begin_log_anew(&app.state).await;
     get(app, id).await
 }
 

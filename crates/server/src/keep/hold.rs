@@ -102,7 +102,7 @@ pub async fn release(app: &App, subject: &Subject, id: &str, reason: &str) -> Re
     app.record(Some(subject), told("hold.released", &hold, &reason)).await?;
     let released = state::holds::find(&mut transaction, id).await?;
     transaction.commit().await?;
-    state::begin_log_anew(&app.state).await?;
+    state::begin_log_anew(&app.state).await;
     released.map(shown).ok_or_else(|| Error::NotFound { what: "hold", id: id.to_owned() })
 }
 

@@ -38,13 +38,23 @@ pub struct Removals {
     pub(super) gate: Mutex<()>,
     wake: Notify,
     /// Rung when the time of the daily run changes.
-    pub(super) schedule: Notify,
+    schedule: Notify,
 }
 
 impl Removals {
+    /// Returns when the schedule was rung.
+    pub(super) async fn schedule_rung(&self) {
+        self.schedule.notified().await;
+    }
+
     /// There is something to count or to remove.
     pub(super) fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// Whether the daily run is due is to be looked at now.
+    pub fn ring_schedule(&self) {
+        self.schedule.notify_one();
     }
 }
 

@@ -159,7 +159,7 @@ mod tests {
     /// A trail of one event for each (category, seconds of `event.ingested`).
     fn trail_of(events: &[(&str, i64)]) -> (tempfile::TempDir, Trail) {
         let dir = tempfile::tempdir().unwrap();
-        let key = SigningKey::generate("belfry.example/acme").unwrap();
+        let key = SigningKey::generate().unwrap();
         Trail::create(dir.path(), "belfry.example/acme", &key).unwrap();
         let (trail, _) = Trail::open(dir.path(), key, Options::default()).unwrap();
         for chunk in events.chunks(20_000) {

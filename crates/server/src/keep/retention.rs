@@ -77,7 +77,7 @@ pub async fn set_schedule(app: &App, subject: &Subject, schedule: Schedule) -> R
         app.record(Some(subject), entity.event("retention.policy.changed", changes)).await?;
     }
     transaction.commit().await?;
-    app.removals.schedule.notify_one();
+    app.removals.ring_schedule();
     get(app).await
 }
 
@@ -236,7 +236,7 @@ pub async fn daily(app: App) {
         }
         tokio::select! {
             () = app.stop.cancelled() => return,
-            () = app.removals.schedule.notified() => {}
+            () = app.removals.schedule_rung() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }

@@ -104,9 +104,11 @@ pub async fn begin_write(pool: &SqlitePool) -> sqlx::Result<sqlx::Transaction<'s
 }
 
 /// Moves the database's log into its file and begins it anew, so that no older state of a row is left in it. Readers
-/// may keep a part of it from moving; it then goes with the next one.
-pub async fn begin_log_anew(pool: &SqlitePool) -> sqlx::Result<()> {
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await.map(drop)
+/// may keep it from moving for a while; it then goes with the next one, at the latest when the server stops.
+pub async fn begin_log_anew(pool: &SqlitePool) {
+    if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await {
+        tracing::warn!(%error, "the log of the state was not begun anew; what was overwritten may stand in it for a while");
+    }
 }
 
 /// A new id: sorts by time, and can't be guessed. 26 characters, as a ULID.
