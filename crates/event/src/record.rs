@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::json::{self, JsonError, Limits};
+use crate::words::is_prose;
 use crate::{Object, Severity, Value};
 
 /// One event, read from its canonical entry.
@@ -19,6 +20,15 @@ impl<'a> Event<'a> {
             Value::Object(fields) => Ok(Self { fields }),
             other => Err(JsonError::not_an_object(&other)),
         }
+    }
+
+    /// Shows every leaf of an entry, as [`walk`](Self::walk) does, without making an event of it
+    /// first: for those who look at each leaf once, of very many events.
+    pub fn leaves(entry: &'a [u8], f: &mut impl FnMut(&str, &Value<'a>)) -> Result<(), JsonError> {
+        if entry.first() != Some(&b'{') {
+            return Self::read(entry).map(|_| ());
+        }
+        json::walk(entry, &Limits::entry(), f)
     }
 
     /// The event of these fields, which are taken as they are.
@@ -94,15 +104,24 @@ impl<'a> Event<'a> {
         found
     }
 
-    /// Whether `f` says yes to one of all strings that are text; it is not asked after that. The
-    /// times of the envelope are none: every search for a number would find some of them.
-    pub(crate) fn any_string(&self, f: &mut dyn FnMut(&str) -> bool) -> bool {
+    /// Whether `f` says yes to one of all strings; it is not asked after that. It is also told
+    /// whether the string is prose. The times of the envelope are no strings here: every search for
+    /// a number would find some of them.
+    pub(crate) fn any_string(&self, f: &mut dyn FnMut(&str, bool) -> bool) -> bool {
+        let mut either =
+            |value: &Value<'_>, is_text: bool| any_string(value, &mut |text| f(text, is_text || is_prose(text)));
         self.fields.iter().any(|(name, value)| match (name, value) {
             ("@timestamp", _) => false,
-            ("event", Value::Object(event)) => {
-                event.iter().any(|(name, value)| name != "ingested" && any_string(value, f))
+            ("message", value) => either(value, true),
+            ("event", Value::Object(event)) => event.iter().any(|(name, value)| match name {
+                "ingested" => false,
+                "reason" | "original" => either(value, true),
+                _ => either(value, false),
+            }),
+            ("justification", Value::Object(justification)) => {
+                justification.iter().any(|(name, value)| either(value, name == "text"))
             }
-            _ => any_string(value, f),
+            _ => either(value, false),
         })
     }
 

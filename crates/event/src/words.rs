@@ -18,6 +18,34 @@ pub(crate) fn runs(text: &str) -> impl Iterator<Item = &str> + Clone {
     text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty())
 }
 
+/// The parts of a bare value, each looked for on its own: what stands between spaces. Signs alone
+/// count only where there is nothing else.
+pub fn parts(value: &str) -> Vec<&str> {
+    let parts: Vec<&str> = value.split_whitespace().collect();
+    let with_words: Vec<&str> = parts.iter().copied().filter(|part| runs(part).next().is_some()).collect();
+    if with_words.is_empty() { parts } else { with_words }
+}
+
+/// Whether a string is prose: its words are searched one by one, and not only the whole of it.
+pub fn is_prose(text: &str) -> bool {
+    text.contains(char::is_whitespace)
+}
+
+/// Whether a folded string reads as a random id: at least twelve hexadecimal digits with nothing but
+/// hyphens between them, or at least twenty letters and digits mixed. Such ids are many, and nearly
+/// every one is another; a bare pattern is not held against them.
+pub fn is_random_id(folded: &str) -> bool {
+    let (mut hexadecimal, mut digits, mut letters, mut hyphens) = (0, 0, 0, 0);
+    for byte in folded.bytes() {
+        hexadecimal += usize::from(byte.is_ascii_hexdigit());
+        digits += usize::from(byte.is_ascii_digit());
+        letters += usize::from(byte.is_ascii_lowercase());
+        hyphens += usize::from(byte == b'-');
+    }
+    (hexadecimal >= 12 && digits > 0 && hexadecimal + hyphens == folded.len())
+        || (folded.len() >= 20 && digits >= 3 && letters >= 3 && digits + letters == folded.len())
+}
+
 /// A text in lower case, character by character: equal for texts that differ in case only.
 ///
 /// Unlike [`str::to_lowercase`] it does not look at the place of a letter in its word (final
@@ -59,6 +87,27 @@ mod tests {
         check("ΟΔΟΣ οδός", &["οδοσ", "οδόσ"]);
         check("Привет,МИР", &["привет", "мир"]);
         check("张伟 登录", &["张伟", "登录"]);
+    }
+
+    #[test]
+    fn random_ids_are_told_from_names() {
+        for id in
+            ["6f1e2d3c4b5a", "1763761850123", "019aab12-7c3d-7e4f-8a9b-0c1d2e3f4a5b", "01jd4x5y6z7a8b9c0d1e2f3g4h"]
+        {
+            assert!(is_random_id(id), "{id}");
+        }
+        for name in [
+            "",
+            "a",
+            "2026-11-21",
+            "deadbeefdeadbeef",
+            "web-0012345678901",
+            "10.23.45.67",
+            "00:1a:2b:3c:4d:5e",
+            "administrators2024",
+        ] {
+            assert!(!is_random_id(name), "{name}");
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ CREATE TABLE removal_steps (
     removal_id TEXT    NOT NULL REFERENCES removals (id) ON DELETE CASCADE,
     picks      BLOB    NOT NULL,                 -- a bit for each position, zstd
     entries    INTEGER NOT NULL,
-    done       INTEGER NOT NULL DEFAULT 0,
+    done       INTEGER NOT NULL DEFAULT 0,       -- 1: gone from the trail, 2: and from the index
     PRIMARY KEY (base, removal_id)
 ) WITHOUT ROWID;
 CREATE INDEX removal_steps_by_removal ON removal_steps (removal_id, done, base);

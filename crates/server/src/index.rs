@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use store::{EntriesError, Store};
 use trail::Trail;
 
@@ -18,15 +19,15 @@ const TICK: Duration = Duration::from_millis(500);
 pub struct TrailEntries(pub Trail);
 
 impl store::Entries for TrailEntries {
-    fn get_many(&self, positions: &[u64]) -> Result<Vec<Option<Vec<u8>>>, EntriesError> {
+    fn get_many(&self, positions: &[u64]) -> Result<Vec<Option<Bytes>>, EntriesError> {
         // Where an event was removed the trail has an empty entry.
-        let get = |position: &u64| Ok(self.0.get(*position)?.filter(|entry| !entry.is_empty()).map(|entry| entry.to_vec()));
+        let get = |position: &u64| Ok(self.0.get(*position)?.filter(|entry| !entry.is_empty()));
         positions.iter().map(get).collect()
     }
 
-    fn read_from(&self, position: u64, max: usize) -> Result<Vec<Vec<u8>>, EntriesError> {
+    fn read_from(&self, position: u64, max: usize) -> Result<Vec<Bytes>, EntriesError> {
         let read = self.0.read(position, max, READ_BYTES_MAX)?;
-        Ok(read.into_iter().map(|(_, entry)| entry.to_vec()).collect())
+        Ok(read.into_iter().map(|(_, entry)| entry).collect())
     }
 }
 
@@ -36,6 +37,7 @@ pub async fn follow(door: Door, store: Arc<Store>) {
     let mut tick = tokio::time::interval(TICK);
     loop {
         let applying = store.clone();
+        let behind = follower.position() < door.trail().size();
         let outcome = tokio::select! {
             read = follower.next() => match read {
                 None => return,
@@ -49,7 +51,7 @@ pub async fn follow(door: Door, store: Arc<Store>) {
                     .await
                 }
             },
-            _ = tick.tick() => run(move || applying.tick()).await,
+            _ = tick.tick(), if !behind => run(move || applying.tick()).await,
         };
         if let Err(error) = outcome {
             tracing::error!(%error, "the index can't be kept up; searches read the trail meanwhile");

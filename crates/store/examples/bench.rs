@@ -17,18 +17,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use event::Filter;
 use jiff::{SignedDuration, Timestamp};
 use store::{By, Entries, EntriesError, Options, Order, Paging, Query, Span, Store};
 
-struct Memory(Vec<Vec<u8>>);
+struct Memory(Vec<Bytes>);
 
 impl Entries for Memory {
-    fn get_many(&self, positions: &[u64]) -> Result<Vec<Option<Vec<u8>>>, EntriesError> {
+    fn get_many(&self, positions: &[u64]) -> Result<Vec<Option<Bytes>>, EntriesError> {
         Ok(positions.iter().map(|position| self.0.get(*position as usize).cloned()).collect())
     }
 
-    fn read_from(&self, position: u64, max: usize) -> Result<Vec<Vec<u8>>, EntriesError> {
+    fn read_from(&self, position: u64, max: usize) -> Result<Vec<Bytes>, EntriesError> {
         Ok(self.0.iter().skip(position as usize).take(max).cloned().collect())
     }
 }
@@ -220,17 +221,16 @@ fn time(what: &str, mut ask: impl FnMut() -> String) {
 fn main() {
     let count: u64 = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(100_000);
     let mut dice = Dice(20_261_121);
-    let trail = Arc::new(Memory((0..count).map(|n| event(n, count, &mut dice)).collect()));
-    let size: usize = trail.0.iter().map(Vec::len).sum();
+    let trail = Arc::new(Memory((0..count).map(|n| event(n, count, &mut dice).into()).collect()));
+    let size: usize = trail.0.iter().map(Bytes::len).sum();
     println!("{count} events of {} bytes", size as u64 / count);
 
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Options::default(), Arc::clone(&trail) as Arc<dyn Entries>).unwrap();
     let (started, busy) = (Instant::now(), cpu());
     for (at, batch) in trail.0.chunks(2_000).enumerate() {
-        let batch: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
+        let batch: Vec<&[u8]> = batch.iter().map(AsRef::as_ref).collect();
         store.apply(at as u64 * 2_000, &batch).unwrap();
-        store.tick().unwrap();
     }
     store.commit().unwrap();
     let applied = started.elapsed();

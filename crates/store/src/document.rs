@@ -1,7 +1,9 @@
 //! What the index is told of one event.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
+use event::json::JsonError;
 use event::words::fold;
 use event::{Event, Value};
 use foldhash::fast::RandomState;
@@ -10,8 +12,8 @@ use tantivy::schema::{Document, Field};
 
 use crate::month::{Nanos, nanos};
 use crate::schema::{PATHS, POSITION, TERMS, TIME, WORDS};
-use crate::shape::Shapes;
-use crate::term;
+use crate::shape::Names;
+use crate::term::{self, write_kept as write_term};
 
 /// The terms of one event. Built straight from its leaves into three buffers.
 #[derive(Debug, Default)]
@@ -25,16 +27,22 @@ pub(crate) struct Indexed {
 
 /// Byte strings, one after the other.
 #[derive(Debug, Default)]
-struct Terms {
+pub(crate) struct Terms {
     bytes: Vec<u8>,
     ends: Vec<u32>,
 }
 
 impl Terms {
-    fn get(&self, index: usize) -> Option<&[u8]> {
+    pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
         let end = *self.ends.get(index)? as usize;
         let start = if index == 0 { 0 } else { *self.ends.get(index - 1)? as usize };
         self.bytes.get(start..end)
+    }
+
+    /// Adds a term.
+    pub(crate) fn push(&mut self, parts: &[&[u8]]) {
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.end();
     }
 
     /// Ends the term that was written to `bytes`.
@@ -53,97 +61,121 @@ impl Terms {
     }
 }
 
-/// Makes documents of events, one after the other.
+/// A document on its way to the engine, which lets go of it at once; then the next one is made in
+/// its place.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shared(Arc<Indexed>);
+
+impl Shared {
+    pub(crate) fn time(&self) -> Nanos {
+        self.0.time
+    }
+}
+
+/// Makes documents of entries, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
+    doc: Shared,
     words: Seen,
-    paths: Seen,
-    /// The paths of the event at hand.
-    named: Terms,
+    names: Names,
     folded: String,
 }
 
 impl Builder {
-    pub(crate) fn build(&mut self, position: u64, event: &Event<'_>, shapes: &mut Shapes) -> Indexed {
-        let mut doc = Indexed { position, time: nanos(event.timestamp()), ..Indexed::default() };
-        doc.terms.bytes.reserve(1024);
-        doc.words.bytes.reserve(512);
-        self.words.clear();
-        self.paths.clear();
-        self.named.clear();
-        let mut odd = !has_usual_time(event);
-        let mut previous = String::new();
-        event.walk(&mut |path, value| {
-            if path.len() > term::PATH_BYTES_MAX || path.as_bytes().contains(&term::END) {
+    /// The document of the entry at a position.
+    pub(crate) fn build(&mut self, position: u64, entry: &[u8]) -> Result<Shared, JsonError> {
+        let Self { doc: Shared(shared), words, names, folded } = self;
+        if Arc::get_mut(shared).is_none() {
+            *shared = Arc::default();
+        }
+        let Some(doc) = Arc::get_mut(shared) else { return Ok(Shared::default()) };
+        let Indexed { paths, terms, words: out, .. } = &mut *doc;
+        [&mut *paths, &mut *terms, &mut *out].into_iter().for_each(Terms::clear);
+        words.clear();
+        names.begin();
+        let (mut odd, mut times, mut time) = (false, 0, None);
+        Event::leaves(entry, &mut |path, value| {
+            let Some(name) = names.meet(path) else {
                 odd = true;
                 return;
+            };
+            if name.is_time {
+                times += 1;
+                time = value.as_str().and_then(usual_time);
             }
-            // Elements of an array come one after the other.
-            if previous != path {
-                previous.clear();
-                previous.push_str(path);
-                self.named.bytes.extend_from_slice(path.as_bytes());
-                self.paths.end_if_new(&mut self.named);
-            }
-            if term::write(path, value, &mut doc.terms.bytes) {
-                doc.terms.end();
+            if write_term(name.keeping, path, value, &mut terms.bytes) {
+                terms.end();
             }
             if let Value::String(text) = value
-                && term::has_words(path)
+                && name.prose.of(text)
             {
-                self.add_words(text, &mut doc.words);
+                add_words(text, words, folded, out);
             }
-        });
-        doc.paths = shapes.paths(&self.named.bytes, &self.named.ends, odd).into();
-        doc
-    }
-
-    /// Adds the words of a text, each word of an event once: those of a field mostly stand in the
-    /// message and in the original record as well.
-    fn add_words(&mut self, text: &str, out: &mut Terms) {
-        for run in text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty()) {
-            if !run.is_ascii() || term::is_cut(run) {
-                self.add_folded_word(run, out);
-                continue;
+        })?;
+        // A time that is no plain text, or several, only the event itself explains.
+        doc.time = match time {
+            Some(time) if times == 1 => time,
+            _ => {
+                odd = true;
+                nanos(Event::read(entry)?.timestamp())
             }
-            out.bytes.extend(run.bytes().map(|byte| byte.to_ascii_lowercase()));
-            let start = out.start();
-            if let Some(bucket) = out.bytes.get(start..).and_then(term::bucket) {
-                out.bytes.truncate(start);
-                out.bytes.extend_from_slice(&bucket);
-            }
-            self.words.end_if_new(out);
-        }
-    }
-
-    fn add_folded_word(&mut self, run: &str, out: &mut Terms) {
-        self.folded.clear();
-        self.folded.push_str(&fold(run));
-        match (term::bucket(self.folded.as_bytes()), term::word(&self.folded)) {
-            (Some(bucket), _) => out.bytes.extend_from_slice(&bucket),
-            (None, (word, cut)) => {
-                out.bytes.extend_from_slice(word.as_bytes());
-                out.bytes.extend(cut.then_some(term::END));
-            }
-        }
-        self.words.end_if_new(out);
+        };
+        doc.position = position;
+        names.end(odd, &mut doc.paths);
+        Ok(Shared(Arc::clone(shared)))
     }
 }
 
-/// Whether the time of the event, as the column has it, is all that its `@timestamp` says.
-fn has_usual_time(event: &Event<'_>) -> bool {
-    match event.get("@timestamp") {
-        Some(Value::String(text)) => {
-            text.parse::<jiff::Timestamp>().is_ok_and(|time| i64::try_from(time.as_nanosecond()).is_ok())
+/// Adds the words of a text, each word of an event once: those of a field mostly stand in the
+/// message and in the original record as well.
+fn add_words(text: &str, words: &mut Seen, folded: &mut String, out: &mut Terms) {
+    if text.is_ascii() {
+        for run in text.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()) {
+            match run.len() {
+                0 => {}
+                len if len > term::WORD_BYTES_MAX => {
+                    add_folded_word(std::str::from_utf8(run).unwrap_or_default(), words, folded, out);
+                }
+                _ => add_plain_word(run, words, out),
+            }
         }
-        _ => false,
+        return;
+    }
+    for run in text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty()) {
+        if run.is_ascii() && !term::is_cut(run) {
+            add_plain_word(run.as_bytes(), words, out);
+        } else {
+            add_folded_word(run, words, folded, out);
+        }
     }
 }
 
-impl From<(Vec<u8>, Vec<u32>)> for Terms {
-    fn from((bytes, ends): (Vec<u8>, Vec<u32>)) -> Self {
-        Self { bytes, ends }
+fn add_plain_word(run: &[u8], words: &mut Seen, out: &mut Terms) {
+    let start = out.start();
+    out.bytes.extend(run.iter().map(u8::to_ascii_lowercase));
+    if let Some(bucket) = out.bytes.get(start..).and_then(term::bucket) {
+        out.bytes.truncate(start);
+        out.bytes.extend_from_slice(&bucket);
     }
+    words.end_if_new(out);
+}
+
+fn add_folded_word(run: &str, words: &mut Seen, folded: &mut String, out: &mut Terms) {
+    folded.clear();
+    folded.push_str(&fold(run));
+    match (term::bucket(folded.as_bytes()), term::word(folded)) {
+        (Some(bucket), _) => out.bytes.extend_from_slice(&bucket),
+        (None, (word, cut)) => {
+            out.bytes.extend_from_slice(word.as_bytes());
+            out.bytes.extend(cut.then_some(term::END));
+        }
+    }
+    words.end_if_new(out);
+}
+
+/// The moment of a time, when the column can hold all that it says.
+fn usual_time(text: &str) -> Option<Nanos> {
+    text.parse::<jiff::Timestamp>().ok().and_then(|time| i64::try_from(time.as_nanosecond()).ok())
 }
 
 /// Which terms an event has already. A table that is emptied by counting up.
@@ -282,12 +314,12 @@ impl<'a> Iterator for Leaves<'a> {
     }
 }
 
-impl Document for Indexed {
+impl Document for Shared {
     type Value<'a> = Leaf<'a>;
     type FieldsValuesIter<'a> = Leaves<'a>;
 
     fn iter_fields_and_values(&self) -> Leaves<'_> {
-        Leaves { doc: self, field: 0, next: 0 }
+        Leaves { doc: &self.0, field: 0, next: 0 }
     }
 }
 
@@ -296,8 +328,8 @@ mod tests {
     use super::*;
 
     fn words(texts: &[&str]) -> Vec<String> {
-        let (mut builder, mut out) = (Builder::default(), Terms::default());
-        texts.iter().for_each(|text| builder.add_words(text, &mut out));
+        let (mut seen, mut out) = (Seen::default(), Terms::default());
+        texts.iter().for_each(|text| add_words(text, &mut seen, &mut String::new(), &mut out));
         (0..out.ends.len()).map(|at| String::from_utf8(out.get(at).unwrap().to_vec()).unwrap()).collect()
     }
 

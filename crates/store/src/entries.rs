@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use bytes::Bytes;
+
 /// Why entries could not be read.
 pub type EntriesError = Box<dyn Error + Send + Sync>;
 
@@ -10,9 +12,9 @@ pub type EntriesError = Box<dyn Error + Send + Sync>;
 pub trait Entries: Send + Sync {
     /// The entries at these positions, in the same order; none where an entry is no longer (or not
     /// yet) there. Positions come sorted, each once.
-    fn get_many(&self, positions: &[u64]) -> Result<Vec<Option<Vec<u8>>>, EntriesError>;
+    fn get_many(&self, positions: &[u64]) -> Result<Vec<Option<Bytes>>, EntriesError>;
 
     /// The entries from `position` on, at most `max`, without a gap. Fewer than `max` are no sign
     /// of an end; none at all is.
-    fn read_from(&self, position: u64, max: usize) -> Result<Vec<Vec<u8>>, EntriesError>;
+    fn read_from(&self, position: u64, max: usize) -> Result<Vec<Bytes>, EntriesError>;
 }

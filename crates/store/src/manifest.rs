@@ -1,9 +1,8 @@
-//! What the index as a whole says of itself: up to which position it goes, and which months it has.
+//! What the index as a whole says of itself: up to which position it goes, and which segments it has.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,13 +12,28 @@ use crate::schema::VERSION;
 
 const NAME: &str = "index.json";
 
-/// Everything before `next` is in the months, durably. Written after them, so that a crash in
-/// between leaves a position that is too low: what comes again is known by the months.
+/// Everything before `next` is in the segments, durably. Written after them and before those are
+/// removed that it no longer names, so that a crash in between leaves folders too many, never too few.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Manifest {
     pub(crate) next: u64,
-    /// Of each month the position of the first event that was put into it, or lower.
-    pub(crate) months: BTreeMap<Month, u64>,
+    /// The number of the next folder. None is used twice.
+    pub(crate) serial: u64,
+    /// In the order of their months, and in each of their positions.
+    pub(crate) segments: Vec<Entry>,
+}
+
+/// One segment: all events of a month in the positions `from..to`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) month: Month,
+    /// The name of its folder.
+    pub(crate) name: String,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) docs: u32,
+    /// The length of its files together.
+    pub(crate) bytes: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -27,7 +41,19 @@ pub(crate) struct Manifest {
 struct OnDisk {
     version: u32,
     next: u64,
-    months: BTreeMap<String, u64>,
+    serial: u64,
+    segments: Vec<EntryOnDisk>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EntryOnDisk {
+    month: String,
+    name: String,
+    from: u64,
+    to: u64,
+    docs: u32,
+    bytes: u64,
 }
 
 impl Manifest {
@@ -43,15 +69,26 @@ impl Manifest {
         if on_disk.version != VERSION {
             return Ok(None);
         }
-        let months = on_disk.months.iter().map(|(name, first)| Ok((name.parse()?, *first)));
-        let months: Result<_, crate::month::NoMonth> = months.collect();
-        Ok(months.ok().map(|months| Self { next: on_disk.next, months }))
+        let segments = on_disk.segments.into_iter().map(|entry| {
+            let EntryOnDisk { month, name, from, to, docs, bytes } = entry;
+            let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+            Some(Entry { month: month.parse().ok().filter(|_| is_name)?, name, from, to, docs, bytes })
+        });
+        let segments: Option<Vec<Entry>> = segments.collect();
+        Ok(segments.map(|segments| Self { next: on_disk.next, serial: on_disk.serial, segments }))
     }
 
     /// Replaces what is on disk, at once or not at all.
     pub(crate) fn write(&self, dir: &Path) -> Result<(), StoreError> {
-        let months = self.months.iter().map(|(month, first)| (month.to_string(), *first)).collect();
-        let on_disk = OnDisk { version: VERSION, next: self.next, months };
+        let segments = self.segments.iter().cloned().map(|Entry { month, name, from, to, docs, bytes }| EntryOnDisk {
+            month: month.to_string(),
+            name,
+            from,
+            to,
+            docs,
+            bytes,
+        });
+        let on_disk = OnDisk { version: VERSION, next: self.next, serial: self.serial, segments: segments.collect() };
         let (path, new) = (dir.join(NAME), dir.join("index.json.new"));
         let write = || {
             let mut file = File::create(&new)?;
@@ -63,24 +100,30 @@ impl Manifest {
         };
         write().map_err(|source| StoreError::disk(&path, source))
     }
-}
 
-/// The folders of months that are in `dir`.
-pub(crate) fn folders(dir: &Path) -> Result<Vec<(Month, PathBuf)>, StoreError> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(StoreError::disk(dir, source)),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|source| StoreError::disk(dir, source))?.path();
-        let month = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        if let Some(month) = month {
-            found.push((month, path));
-        }
+    /// The name of a new folder.
+    pub(crate) fn name(&mut self) -> String {
+        self.serial += 1;
+        format!("{:08}", self.serial)
     }
-    Ok(found)
+
+    /// Adds a segment in its place.
+    pub(crate) fn add(&mut self, entry: Entry) {
+        let at = self.segments.partition_point(|other| (other.month, other.from) < (entry.month, entry.from));
+        self.segments.insert(at, entry);
+    }
+
+    /// Puts `new` in the place of `old`, when all of those are still there.
+    pub(crate) fn replace(&mut self, old: &[Entry], new: Option<Entry>) -> bool {
+        if !old.iter().all(|entry| self.segments.contains(entry)) {
+            return false;
+        }
+        self.segments.retain(|entry| !old.contains(entry));
+        if let Some(new) = new {
+            self.add(new);
+        }
+        true
+    }
 }
 
 #[cfg(test)]
@@ -91,12 +134,18 @@ mod tests {
     fn is_read_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Manifest::read(dir.path()).unwrap(), None);
-        let manifest = Manifest { next: 7, months: BTreeMap::from([("2026-11".parse().unwrap(), 3)]) };
+        let mut manifest = Manifest { next: 7, ..Manifest::default() };
+        let name = manifest.name();
+        manifest.add(Entry { month: "2026-11".parse().unwrap(), name, from: 0, to: 7, docs: 7, bytes: 99 });
         manifest.write(dir.path()).unwrap();
         assert_eq!(Manifest::read(dir.path()).unwrap(), Some(manifest));
-        std::fs::write(dir.path().join(NAME), "{\"version\":0,\"next\":1,\"months\":{}}").unwrap();
-        assert_eq!(Manifest::read(dir.path()).unwrap(), None);
-        std::fs::write(dir.path().join(NAME), "{\"vers").unwrap();
-        assert_eq!(Manifest::read(dir.path()).unwrap(), None);
+        let other = r#"{"version":0,"next":1,"serial":0,"segments":[]}"#;
+        let outside = format!(
+            r#"{{"version":{VERSION},"next":1,"serial":1,"segments":[{{"month":"2026-11","name":"../..","from":0,"to":1,"docs":1,"bytes":1}}]}}"#
+        );
+        for text in [other, &outside, "{\"vers"] {
+            std::fs::write(dir.path().join(NAME), text).unwrap();
+            assert_eq!(Manifest::read(dir.path()).unwrap(), None, "{text}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use event::filter::Matcher;
 use event::{Event, Filter};
 
@@ -12,6 +13,7 @@ use crate::node::{Lookup, Node};
 use crate::query::{Order, Query};
 use crate::segment::{BLOCK, Segment};
 use crate::snapshot::Snapshot;
+use crate::tail::Sift;
 
 const WINDOW: u32 = 256 * BLOCK;
 /// So many events are read at a time to see whether the filter picks them.
@@ -28,6 +30,26 @@ pub(crate) struct Matches<'a> {
     matcher: Matcher,
     from: Nanos,
     to: Nanos,
+}
+
+/// Shows the newest events that are picked.
+struct Picked<'a> {
+    matches: &'a Matches<'a>,
+    f: &'a mut dyn FnMut(Nanos, &Event<'_>),
+}
+
+impl Sift for Picked<'_> {
+    fn wants(&self, _: u64, time: Nanos) -> bool {
+        self.matches.from <= time && time < self.matches.to
+    }
+
+    fn take(&mut self, _: u64, time: Nanos, entry: &Bytes) {
+        if let Ok(event) = Event::read(entry)
+            && self.matches.matcher.matches(&event)
+        {
+            (self.f)(time, &event);
+        }
+    }
 }
 
 impl<'a> Matches<'a> {
@@ -71,15 +93,7 @@ impl<'a> Matches<'a> {
     /// The events that are not in the index and are picked.
     pub(crate) fn each_recent(&self, f: &mut dyn FnMut(Nanos, &Event<'_>)) -> Result<(), Halt> {
         let recent = self.snapshot.recent(&self.query.budget);
-        recent.each(Order::Oldest, &mut |_, time, entry| {
-            if self.from <= time
-                && time < self.to
-                && let Ok(event) = Event::read(entry)
-                && self.matcher.matches(&event)
-            {
-                f(time, &event);
-            }
-        })
+        recent.each(Order::Oldest, &mut Picked { matches: self, f })
     }
 
     fn window(&self, segment: &Segment, node: &Node, window: Window) -> Result<Bits, Halt> {

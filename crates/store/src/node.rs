@@ -5,7 +5,7 @@
 
 use event::Filter;
 use event::filter::{FieldName, Op, Pattern, Piece, Scalar, Test};
-use event::words::{fold, words};
+use event::words::{fold, is_prose, words};
 use jiff::Timestamp;
 use tantivy::index::InvertedIndexReader;
 use tantivy::postings::TermInfo;
@@ -216,15 +216,7 @@ impl Lookup<'_> {
 
     /// Every path of the segment that is wanted, each once.
     fn paths(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Halt> {
-        let mut found = std::collections::BTreeSet::new();
-        self.each(Dictionary::Paths, &[], &[], |term, _| {
-            for path in paths_of(term).filter(|path| wanted(path)) {
-                if !found.contains(path) {
-                    found.insert(path.to_owned());
-                }
-            }
-        })?;
-        Ok(found.into_iter().collect())
+        Ok(self.segment.path_names()?.iter().filter(|path| wanted(path)).cloned().collect())
     }
 
     /// There is a leaf at the path or below it; for a wildcard, at a path that it stands for.
@@ -257,7 +249,7 @@ impl Lookup<'_> {
         match term::keeping(path) {
             Keeping::Nothing => Ok(Node::Doubt(Box::new(self.exists_at(path)?))),
             Keeping::Words => self.text(path, test),
-            Keeping::Values | Keeping::Hashes => self.kept(path, test),
+            Keeping::Values => self.kept(path, test),
         }
     }
 
@@ -289,8 +281,12 @@ impl Lookup<'_> {
                 let folded = fold(value);
                 let mut hash = Vec::new();
                 term::write_hash(path, &folded, &mut hash);
-                parts.push(Node::Doubt(Box::new(self.exactly(Dictionary::Terms, &hash)?)));
-                if !term::is_long(&folded) {
+                parts.push(doubt(self.exactly(Dictionary::Terms, &hash)?));
+                if let Some(bucket) = term::id_bucket(&folded) {
+                    let mut key = prefix(path, b'h');
+                    key.extend_from_slice(&bucket);
+                    parts.push(doubt(self.exactly(Dictionary::Terms, &key)?));
+                } else if !term::is_long(&folded) {
                     let mut first = prefix(path, b's');
                     first.extend_from_slice(folded.as_bytes());
                     let mut end = first.clone();
@@ -411,21 +407,84 @@ impl Lookup<'_> {
         match test {
             Test::Exists => Ok(Node::All),
             Test::Cidr(_) | Test::Compare(..) => Ok(Node::None),
-            Test::Equals(value) => self.all_words(words(value)),
+            Test::Equals(value) => {
+                let mut each = Vec::new();
+                for part in event::words::parts(value) {
+                    let node = or(vec![self.all_words(words(part))?, self.whole(&fold(part))?]);
+                    if matches!(node, Node::None) {
+                        return Ok(node);
+                    }
+                    each.push(node);
+                }
+                Ok(if each.is_empty() { Node::None } else { self.and(each) })
+            }
             Test::Phrase(value) => {
                 let node = self.all_words(words(value))?;
-                Ok(if words(value).nth(1).is_none() { node } else { doubt(node) })
+                let prose = if words(value).nth(1).is_none() { node } else { doubt(node) };
+                Ok(or(vec![prose, self.whole(&fold(value))?]))
             }
-            Test::Wildcard(pattern) if pattern.is_word() => self.word_pattern(pattern),
             Test::Wildcard(pattern) => {
-                let whole = whole_words(pattern);
-                if whole.is_empty() {
-                    Ok(Node::Doubt(Box::new(Node::All)))
+                let prose = if pattern.is_word() {
+                    self.word_pattern(pattern)?
                 } else {
-                    Ok(doubt(self.all_words(whole.into_iter())?))
+                    match whole_words(pattern) {
+                        whole if whole.is_empty() => Node::Doubt(Box::new(Node::All)),
+                        whole => doubt(self.all_words(whole.into_iter())?),
+                    }
+                };
+                if matches!(&prose, Node::Doubt(all) if matches!(**all, Node::All)) {
+                    return Ok(prose);
                 }
+                Ok(or(vec![prose, self.whole_pattern(pattern)?]))
             }
         }
+    }
+
+    /// Some string that is no prose is this, whatever its path.
+    fn whole(&self, folded: &str) -> Result<Node, Halt> {
+        let mut parts = Vec::new();
+        if is_prose(folded) {
+            return Ok(Node::None);
+        }
+        for path in self.segment.path_names()?.iter().filter(|path| term::keeping(path) == Keeping::Values) {
+            let mut key = Vec::new();
+            if let Some(bucket) = term::id_bucket(folded) {
+                key = prefix(path, b'h');
+                key.extend_from_slice(&bucket);
+            } else if term::is_long(folded) {
+                term::write_hash(path, folded, &mut key);
+            }
+            if !key.is_empty() {
+                parts.push(doubt(self.exactly(Dictionary::Terms, &key)?));
+                continue;
+            }
+            let mut first = prefix(path, b's');
+            first.extend_from_slice(folded.as_bytes());
+            let mut end = first.clone();
+            end.push(AFTER);
+            parts.push(self.gather(Dictionary::Terms, &first, &end, |_| true)?);
+        }
+        Ok(or(parts))
+    }
+
+    /// Some string that is no prose fits, whatever its path; or one that is, as a whole.
+    fn whole_pattern(&self, pattern: &Pattern) -> Result<Node, Halt> {
+        let glob = Glob::new(pattern);
+        let mut parts = Vec::new();
+        for path in self.segment.path_names()?.iter().filter(|path| term::keeping(path) == Keeping::Values) {
+            let mut first = prefix(path, b's');
+            let skip = first.len() - 1;
+            first.extend_from_slice(glob.prefix().as_bytes());
+            parts.push(self.gather(Dictionary::Terms, &first, &after(&first), |found| {
+                matches!(found.get(skip..).and_then(term::read), Some(Kept::String { folded, .. })
+                    if glob.matches(folded) && (!pattern.is_word() || !is_prose(folded)))
+            })?);
+            // Of what is too long to be kept, the event tells; ids are not held against patterns.
+            let hashed = prefix(path, b'h');
+            let is_long = |found: &[u8]| found.len() == hashed.len() + term::HASH_BYTES;
+            parts.push(doubt(self.gather(Dictionary::Terms, &hashed, &after(&hashed), is_long)?));
+        }
+        Ok(or(parts))
     }
 
     /// Every one of these words; of none: nothing.

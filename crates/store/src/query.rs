@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
 use event::Filter;
 use jiff::Timestamp;
 
@@ -131,7 +132,7 @@ pub struct Hit {
     /// When it happened.
     pub time: Timestamp,
     /// The canonical entry.
-    pub entry: Vec<u8>,
+    pub entry: Bytes,
 }
 
 /// What a search found.

@@ -4,7 +4,7 @@
 use tantivy::schema::{BytesOptions, FAST, Field, NumericOptions, Schema};
 
 /// The version of what is on disk. An index of another version is made again from the trail.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Which paths the event has.
 pub(crate) const PATHS: Field = Field::from_field_id(0);

@@ -7,6 +7,7 @@
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use event::filter::Matcher;
 use event::{Event, Filter};
 use tantivy::index::SegmentId;
@@ -19,7 +20,7 @@ use crate::node::{Lookup, Node};
 use crate::query::{Hit, LIMIT_MAX, Order, Page, Paging, Query, Rank};
 use crate::segment::{BLOCK, Segment};
 use crate::snapshot::Snapshot;
-use crate::tail::Recent;
+use crate::tail::{Recent, Sift};
 
 /// So many events are read at a time to see whether the filter picks them.
 const DOUBTS: usize = 128;
@@ -31,7 +32,7 @@ struct Found {
     rank: Rank,
     position: u64,
     /// What was read already.
-    entry: Option<Vec<u8>>,
+    entry: Option<Bytes>,
 }
 
 impl PartialEq for Found {
@@ -51,6 +52,19 @@ impl PartialOrd for Found {
 impl Ord for Found {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.rank.cmp(&other.rank)
+    }
+}
+
+impl Sift for Search<'_> {
+    fn wants(&self, position: u64, time: Nanos) -> bool {
+        self.from <= time && time < self.to && self.has_room(Rank::new(self.order, time, position))
+    }
+
+    fn take(&mut self, position: u64, time: Nanos, entry: &Bytes) {
+        if Event::read(entry).is_ok_and(|event| self.matcher.matches(&event)) {
+            let rank = Rank::new(self.order, time, position);
+            self.push(Found { rank, position, entry: Some(entry.clone()) });
+        }
     }
 }
 
@@ -147,13 +161,13 @@ impl<'a> Search<'a> {
     }
 
     /// Whether an event of this place would be on the page, as far as it is known.
-    fn wants(&self, rank: Rank) -> bool {
+    fn has_room(&self, rank: Rank) -> bool {
         self.after.is_none_or(|after| rank > after)
             && (self.page.len() < self.keep || self.page.peek().is_some_and(|worst| rank < worst.rank))
     }
 
     fn push(&mut self, found: Found) {
-        if self.wants(found.rank) {
+        if self.has_room(found.rank) {
             self.page.push(found);
             if self.page.len() > self.keep {
                 self.page.pop();
@@ -163,16 +177,7 @@ impl<'a> Search<'a> {
 
     fn recent(&mut self) -> Result<(), Halt> {
         let recent: Recent<'_> = self.snapshot.recent(&self.query.budget);
-        recent.each(self.order, &mut |position, time, entry| {
-            let rank = Rank::new(self.order, time, position);
-            if self.from <= time
-                && time < self.to
-                && self.wants(rank)
-                && Event::read(entry).is_ok_and(|event| self.matcher.matches(&event))
-            {
-                self.push(Found { rank, position, entry: Some(entry.to_vec()) });
-            }
-        })
+        recent.each(self.order, self)
     }
 
     fn segment(&mut self, segment: &Segment) -> Result<(), Halt> {
@@ -233,7 +238,7 @@ impl<'a> Search<'a> {
             }
             let position = segment.position(doc);
             let rank = Rank::new(self.order, time, position);
-            if position >= self.snapshot.limit() || !self.wants(rank) {
+            if position >= self.snapshot.limit() || !self.has_room(rank) {
                 continue;
             }
             let found = Found { rank, position, entry: None };
@@ -252,7 +257,7 @@ impl<'a> Search<'a> {
     /// Reads the events of which the index can't tell.
     fn settle(&mut self, mut doubts: Vec<Found>) -> Result<(), Halt> {
         self.query.budget.check()?;
-        doubts.retain(|found| self.wants(found.rank));
+        doubts.retain(|found| self.has_room(found.rank));
         doubts.sort_by_key(|found| found.position);
         let positions: Vec<u64> = doubts.iter().map(|found| found.position).collect();
         for (found, entry) in doubts.into_iter().zip(self.snapshot.get_many(&positions)?) {
@@ -270,7 +275,7 @@ impl<'a> Search<'a> {
         let mut missing: Vec<u64> =
             found.iter().filter(|found| found.entry.is_none()).map(|found| found.position).collect();
         missing.sort_unstable();
-        let mut read: HashMap<u64, Vec<u8>> = HashMap::with_capacity(missing.len());
+        let mut read: HashMap<u64, Bytes> = HashMap::with_capacity(missing.len());
         if !missing.is_empty() {
             let entries = self.snapshot.get_many(&missing)?;
             read.extend(missing.iter().zip(entries).filter_map(|(position, entry)| Some((*position, entry?))));

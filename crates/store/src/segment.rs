@@ -1,6 +1,7 @@
 //! One segment of an index, ready to be read.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 use tantivy::columnar::ColumnValues;
 use tantivy::index::{InvertedIndexReader, SegmentId};
@@ -12,6 +13,7 @@ use crate::bits::{Bits, Window};
 use crate::error::StoreError;
 use crate::month::{Month, Nanos};
 use crate::schema::{PATHS, POSITION_NAME, TERMS, TIME_NAME, WORDS};
+use crate::shape::paths_of;
 
 /// So many documents have their first and last time at hand.
 pub(crate) const BLOCK: u32 = 1024;
@@ -30,6 +32,7 @@ pub(crate) struct Segment {
     pub(crate) first: u64,
     pub(crate) last: u64,
     pub(crate) bounds: Bounds,
+    path_names: OnceLock<Vec<String>>,
 }
 
 /// The times of the documents, block by block.
@@ -63,6 +66,7 @@ impl Segment {
             first: positions.min_value(),
             last: positions.max_value(),
             bounds: Bounds::of(&*times, docs),
+            path_names: OnceLock::new(),
             times,
             positions,
         })
@@ -71,6 +75,24 @@ impl Segment {
     /// The whole segment.
     pub(crate) fn whole(&self) -> Window {
         Window { start: 0, end: self.docs }
+    }
+
+    /// Every path that some document has, in order.
+    pub(crate) fn path_names(&self) -> Result<&[String], StoreError> {
+        if let Some(names) = self.path_names.get() {
+            return Ok(names);
+        }
+        let failed = |source: std::io::Error| StoreError::index(self.month, source);
+        let mut names = BTreeSet::new();
+        let mut shapes = self.paths.terms().stream().map_err(failed)?;
+        while shapes.advance() {
+            for path in paths_of(shapes.key()) {
+                if !names.contains(path) {
+                    names.insert(path.to_owned());
+                }
+            }
+        }
+        Ok(self.path_names.get_or_init(|| names.into_iter().collect()))
     }
 
     pub(crate) fn time(&self, doc: u32) -> Nanos {

@@ -5,12 +5,12 @@
 //! new paths would fill the dictionary with shapes; after so many, new ones are written path by
 //! path.
 
-use std::collections::HashSet;
-use std::hash::BuildHasher;
+use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::term;
+use crate::document::Terms;
+use crate::term::{self, Keeping, Prose};
 
 /// Begins a term that is a shape: paths, each with its end.
 pub(crate) const SHAPE: u8 = b's';
@@ -23,52 +23,94 @@ pub(crate) const ODD: &[u8] = b"o";
 /// So many different shapes are written before paths are.
 const SHAPES_MAX: usize = 10_000;
 const SHAPE_BYTES_MAX: usize = 8 * 1024;
+/// So many paths are remembered before all are forgotten.
+const NAMES_MAX: usize = 20_000;
 
-/// The shapes that were met.
+/// A path and what is to be done with the leaves there.
+#[derive(Debug)]
+pub(crate) struct Name {
+    path: Box<str>,
+    pub(crate) keeping: Keeping,
+    pub(crate) prose: Prose,
+    pub(crate) is_time: bool,
+    /// The last event that had it.
+    event: u64,
+}
+
+/// The paths and the shapes that were met.
 #[derive(Debug, Default)]
-pub(crate) struct Shapes {
-    hasher: RandomState,
-    met: HashSet<u64>,
+pub(crate) struct Names {
+    numbers: HashMap<Box<str>, u32, RandomState>,
+    names: Vec<Name>,
+    /// The paths of the event at hand, each once.
+    met: Vec<u32>,
+    event: u64,
+    shapes: HashMap<Box<[u32]>, Box<[u8]>, RandomState>,
+    shapes_written: usize,
 }
 
-impl Shapes {
-    /// The terms for these paths, which lie one after the other in `bytes`, ending at `ends`.
-    pub(crate) fn paths(&mut self, bytes: &[u8], ends: &[u32], odd: bool) -> (Vec<u8>, Vec<u32>) {
-        let mut out = Vec::with_capacity(bytes.len() + ends.len() + 2);
-        let mut out_ends = Vec::with_capacity(2);
-        let hash = self.hasher.hash_one(bytes);
-        let small = bytes.len() + ends.len() < SHAPE_BYTES_MAX;
-        let shape = small && (self.met.contains(&hash) || self.met.len() < SHAPES_MAX && self.met.insert(hash));
-        if odd {
-            out.extend_from_slice(ODD);
-            end(&out, &mut out_ends);
+impl Names {
+    /// Begins an event.
+    pub(crate) fn begin(&mut self) {
+        self.event += 1;
+        self.met.clear();
+        if self.names.len() > NAMES_MAX {
+            self.numbers.clear();
+            self.names.clear();
+            self.shapes.clear();
         }
-        if shape {
-            out.push(SHAPE);
-        }
-        let mut start = 0;
-        for path_end in ends.iter().copied() {
-            let path = bytes.get(start..path_end as usize).unwrap_or_default();
-            start = path_end as usize;
-            if shape {
-                out.extend_from_slice(path);
-                out.push(term::END);
-            } else {
-                out.push(PATH);
-                out.extend_from_slice(path);
-                end(&out, &mut out_ends);
-            }
-        }
-        if shape {
-            end(&out, &mut out_ends);
-        }
-        (out, out_ends)
     }
-}
 
-fn end(out: &[u8], ends: &mut Vec<u32>) {
-    #[expect(clippy::cast_possible_truncation, reason = "the paths of one event")]
-    ends.push(out.len() as u32);
+    /// A path of the event at hand. None for one that the index can't hold.
+    pub(crate) fn meet(&mut self, path: &str) -> Option<&Name> {
+        let number = match self.numbers.get(path) {
+            Some(number) => *number,
+            None => {
+                if path.len() > term::PATH_BYTES_MAX || path.as_bytes().contains(&term::END) {
+                    return None;
+                }
+                let number = u32::try_from(self.names.len()).ok()?;
+                self.numbers.insert(path.into(), number);
+                self.names.push(Name {
+                    path: path.into(),
+                    keeping: term::keeping(path),
+                    prose: term::prose(path),
+                    is_time: path == "@timestamp",
+                    event: 0,
+                });
+                number
+            }
+        };
+        let name = self.names.get_mut(number as usize)?;
+        if name.event != self.event {
+            name.event = self.event;
+            self.met.push(number);
+        }
+        Some(name)
+    }
+
+    /// Ends the event: the terms for its paths.
+    pub(crate) fn end(&mut self, odd: bool, out: &mut Terms) {
+        if odd {
+            out.push(&[ODD]);
+        }
+        if let Some(shape) = self.shapes.get(self.met.as_slice()) {
+            return out.push(&[shape]);
+        }
+        let paths = || self.met.iter().filter_map(|number| self.names.get(*number as usize)).map(|name| &*name.path);
+        let bytes: usize = paths().map(|path| path.len() + 1).sum();
+        if bytes >= SHAPE_BYTES_MAX || self.shapes_written >= SHAPES_MAX {
+            return paths().for_each(|path| out.push(&[&[PATH], path.as_bytes()]));
+        }
+        let mut shape = vec![SHAPE];
+        for path in paths() {
+            shape.extend_from_slice(path.as_bytes());
+            shape.push(term::END);
+        }
+        out.push(&[&shape]);
+        self.shapes_written += 1;
+        self.shapes.insert(self.met.as_slice().into(), shape.into());
+    }
 }
 
 /// The paths that a term of the field stands for.

@@ -1,19 +1,21 @@
 //! What one read sees: it does not change while the read goes on.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
-use tantivy::index::Index;
 
 use crate::budget::Budget;
 use crate::entries::Entries;
 use crate::error::StoreError;
 use crate::facet::Facets;
+use crate::manifest::Entry;
 use crate::month::{Month, Nanos};
-use crate::partition;
 use crate::query::Order;
 use crate::segment::Segment;
+use crate::shelf;
 use crate::tail::{Recent, Tail};
 
 /// So many months that are not written to are kept open.
@@ -33,36 +35,73 @@ pub(crate) struct State {
 /// The segments of a month, opened when they are asked for.
 pub(crate) struct MonthView {
     month: Month,
-    index: Index,
-    segments: Mutex<Option<Arc<Vec<Arc<Segment>>>>>,
+    dir: PathBuf,
+    entries: Vec<Entry>,
+    segments: Mutex<Segments>,
+}
+
+#[derive(Default)]
+struct Segments {
+    /// All of them, in the order of their positions.
+    opened: Option<Arc<Vec<Arc<Segment>>>>,
+    /// Those that were open before the month changed, with the names of their folders.
+    known: Vec<(String, Arc<Segment>)>,
 }
 
 impl MonthView {
-    pub(crate) fn new(month: Month, index: Index, segments: Option<Vec<Arc<Segment>>>) -> Self {
-        Self { month, index, segments: Mutex::new(segments.map(Arc::new)) }
+    /// The view of a month that was seen as `old` before.
+    pub(crate) fn new(month: Month, dir: &Path, entries: Vec<Entry>, old: Option<&Self>) -> Self {
+        let known = old.map(Self::known).unwrap_or_default();
+        let segments = Mutex::new(Segments { opened: None, known });
+        Self { month, dir: dir.to_owned(), entries, segments }
+    }
+
+    fn known(&self) -> Vec<(String, Arc<Segment>)> {
+        let segments = self.segments.lock();
+        match &segments.opened {
+            Some(opened) => self.entries.iter().map(|entry| entry.name.clone()).zip(opened.iter().cloned()).collect(),
+            None => segments.known.clone(),
+        }
     }
 
     pub(crate) fn month(&self) -> Month {
         self.month
     }
 
-    /// The segments, if they are open.
-    pub(crate) fn opened(&self) -> Option<Arc<Vec<Arc<Segment>>>> {
-        self.segments.lock().clone()
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
-    fn open(&self) -> Result<Arc<Vec<Arc<Segment>>>, StoreError> {
-        let mut segments = self.segments.lock();
-        if let Some(segments) = &*segments {
-            return Ok(Arc::clone(segments));
+    /// The segments, if they are open.
+    pub(crate) fn opened(&self) -> Option<Arc<Vec<Arc<Segment>>>> {
+        let segments = self.segments.lock();
+        match &segments.opened {
+            Some(opened) => Some(Arc::clone(opened)),
+            None if segments.known.is_empty() => None,
+            None => Some(Arc::new(segments.known.iter().map(|(_, segment)| Arc::clone(segment)).collect())),
         }
-        let opened = Arc::new(partition::segments(&self.index, self.month, &[])?);
-        *segments = Some(Arc::clone(&opened));
+    }
+
+    /// The segments; they are opened if they are not open yet.
+    pub(crate) fn open(&self) -> Result<Arc<Vec<Arc<Segment>>>, StoreError> {
+        let mut segments = self.segments.lock();
+        if let Some(opened) = &segments.opened {
+            return Ok(Arc::clone(opened));
+        }
+        let mut opened = Vec::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            match segments.known.iter().find(|(name, _)| *name == entry.name) {
+                Some((_, known)) => opened.push(Arc::clone(known)),
+                None => opened.push(Arc::new(Segment::open(self.month, &shelf::open(&self.dir, entry)?)?)),
+            }
+        }
+        let opened = Arc::new(opened);
+        *segments = Segments { opened: Some(Arc::clone(&opened)), known: Vec::new() };
         Ok(opened)
     }
 
     fn close(&self) {
-        *self.segments.lock() = None;
+        *self.segments.lock() = Segments::default();
     }
 }
 
@@ -120,7 +159,7 @@ impl Snapshot<'_> {
         view.open()
     }
 
-    pub(crate) fn get_many(&self, positions: &[u64]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    pub(crate) fn get_many(&self, positions: &[u64]) -> Result<Vec<Option<Bytes>>, StoreError> {
         if positions.is_empty() {
             return Ok(Vec::new());
         }

@@ -1,60 +1,63 @@
 //! The store of one organization.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ops::ControlFlow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use event::Event;
 use parking_lot::{Mutex, RwLock};
 use tracing::{info, warn};
 
-use crate::document::{Builder, Indexed};
+use crate::document::Builder;
 use crate::entries::Entries;
 use crate::error::StoreError;
 use crate::facet::Facets;
-use crate::manifest::{Manifest, folders};
+use crate::manifest::{Entry, Manifest};
 use crate::matches::Matches;
-use crate::month::{Calendar, Month};
-use crate::partition::{Partition, remove};
+use crate::merge;
+use crate::month::{Calendar, Month, Nanos};
 use crate::query::{Count, Hit, LIMIT_MAX, Order, Page, Paging, Query};
 use crate::search::{Nodes, Search};
 use crate::segment::Segment;
-use crate::shape::Shapes;
+use crate::shelf::{self, Pen};
 use crate::snapshot::{MonthView, Opened, Snapshot, State};
 use crate::summary::{self, By, Summary};
-use crate::tail::{Chunk, entry_time};
+use crate::tail::entry_time;
 use crate::values::{self, Values};
 
-/// The least memory that a writer of the engine works with.
-const WRITER_BYTES_MIN: usize = 15_000_000;
 /// So many entries are read at a time when the index is made again.
 const REBUILD: usize = 2_000;
+/// How long the writer waits for a merge to come to its end before it looks again.
+const MERGE_POLL: Duration = Duration::from_millis(20);
 
 /// How the store works.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Memory for what is being indexed, all months together.
     pub heap_bytes: usize,
-    /// So many months are written to at a time; events of others wait until one of them is closed.
-    pub writers_max: usize,
-    /// After this time what was applied is committed,
+    /// So many months are written to at a time.
+    pub months_max: usize,
+    /// What was applied is committed after this time. Until then it is read from the trail: few
+    /// large commits cost less than many small ones.
     pub commit_after: Duration,
-    /// or after so many events,
+    /// Fewer events than these wait so many times longer: reading them costs next to nothing.
+    pub commit_events_min: usize,
+    pub commit_few_after: Duration,
+    /// So many events are committed at once.
     pub commit_events_max: usize,
-    /// or so many bytes of them.
-    pub commit_bytes_max: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             heap_bytes: 96_000_000,
-            writers_max: 3,
-            commit_after: Duration::from_secs(1),
-            commit_events_max: 40_000,
-            commit_bytes_max: 32 * 1024 * 1024,
+            months_max: 64,
+            commit_after: Duration::from_secs(10),
+            commit_events_min: 2_000,
+            commit_few_after: Duration::from_secs(60),
+            commit_events_max: 131_072,
         }
     }
 }
@@ -76,19 +79,28 @@ pub struct Store {
 
 /// What the one writer needs.
 struct Writing {
-    partitions: BTreeMap<Month, Partition>,
+    /// The segments being written, at most one for each month.
+    pens: BTreeMap<Month, Pen>,
     manifest: Manifest,
     /// The next position that is wanted.
     applied: u64,
+    /// Where segments reach beyond [`Manifest::next`], because others before them were lost.
+    ahead: HashMap<Month, Vec<Range<u64>>>,
     builder: Builder,
-    shapes: Shapes,
     calendar: Calendar,
-    uses: u64,
-    /// How many events were applied since the last commit, and when that was.
+    /// How many events were applied since the last commit, and when the first of them was.
     uncommitted: usize,
-    committed_at: Instant,
-    /// Months whose segments have changed since they were last shown to readers.
-    changed: BTreeSet<Month>,
+    waiting_since: Option<Instant>,
+    merging: Option<Merging>,
+    /// Segments in whose place others are, and that readers may still be shown.
+    replaced: Vec<Entry>,
+}
+
+/// Segments that are being joined, on a thread of its own. Whatever happens meanwhile, the result
+/// takes their place only if all of them are still there.
+struct Merging {
+    old: Vec<Entry>,
+    thread: JoinHandle<Result<Option<Entry>, StoreError>>,
 }
 
 /// How far the index has come.
@@ -139,26 +151,29 @@ impl Store {
             return Err(StoreError::OutOfOrder { wanted: writing.applied, got: first });
         }
         let applied = writing.apply(first, entries, &self.dir, &self.options);
-        let chunk = self.or_reopen(&mut writing, applied)?;
-        let full = {
+        let times = self.or_reopen(&mut writing, applied)?;
+        {
             let mut state = self.state.write();
             let state = Arc::make_mut(&mut state);
-            state.tail.push(chunk);
+            state.tail.push(times);
             state.applied = writing.applied;
-            state.tail.bytes() >= self.options.commit_bytes_max
-        };
-        if full || writing.uncommitted >= self.options.commit_events_max {
+        }
+        if writing.is_full(&self.options) {
             self.commit_now(&mut writing)?;
         }
         Ok(())
     }
 
-    /// Commits when it is time to. To be called about every second when nothing is applied.
+    /// Commits when it is time to. To be called about every second, when there is nothing to apply.
     pub fn tick(&self) -> Result<(), StoreError> {
         let mut writing = self.writing.lock();
-        let due = writing.committed_at.elapsed() >= self.options.commit_after;
-        let merged = writing.note_merged();
-        if due && (writing.uncommitted > 0 || merged || !writing.changed.is_empty()) {
+        self.merge_on(&mut writing)?;
+        let wait = if writing.uncommitted < self.options.commit_events_min {
+            self.options.commit_few_after
+        } else {
+            self.options.commit_after
+        };
+        if writing.waiting_since.is_some_and(|since| since.elapsed() >= wait) {
             self.commit_now(&mut writing)?;
         }
         Ok(())
@@ -166,50 +181,60 @@ impl Store {
 
     /// Makes what was applied durable, with its position.
     pub fn commit(&self) -> Result<(), StoreError> {
-        let mut writing = self.writing.lock();
-        writing.note_merged();
-        self.commit_now(&mut writing)
+        self.commit_now(&mut self.writing.lock())
     }
 
     fn commit_now(&self, writing: &mut Writing) -> Result<(), StoreError> {
         let committed = writing.commit(&self.dir);
         self.or_reopen(writing, committed)?;
-        let shown = self.show(writing);
-        self.or_reopen(writing, shown)
+        self.show(writing);
+        self.merge_on(writing)
     }
 
-    /// Shows readers what was committed.
-    fn show(&self, writing: &mut Writing) -> Result<(), StoreError> {
-        let old = Arc::clone(&self.state.read());
-        let mut months = BTreeMap::clone(&old.months);
-        for month in std::mem::take(&mut writing.changed) {
-            let Some(partition) = writing.partitions.get_mut(&month) else { continue };
-            let known = months.get(&month).and_then(|view| view.opened());
-            let segments = partition.segments(known.as_deref().map_or(&[], Vec::as_slice))?;
-            partition.merge(&segments);
-            months.insert(month, Arc::new(MonthView::new(month, partition.index(), Some(segments))));
+    /// Takes the result of a merge that has come to its end, and begins the next.
+    fn merge_on(&self, writing: &mut Writing) -> Result<(), StoreError> {
+        let merged = writing.take_merged(&self.dir);
+        if self.or_reopen(writing, merged)? {
+            self.show(writing);
         }
-        let alive: HashSet<_> = months
-            .values()
-            .filter_map(|view| view.opened())
-            .flat_map(|segments| segments.iter().map(|segment| segment.id).collect::<Vec<_>>())
-            .collect();
-        self.facets.retain(&|segment| alive.contains(&segment));
-        let state = State {
-            committed: writing.manifest.next,
-            applied: writing.applied,
-            months: Arc::new(months),
-            ..State::default()
-        };
-        *self.state.write() = Arc::new(state);
+        writing.merge(&self.dir);
         Ok(())
+    }
+
+    /// Shows readers what was committed, and removes what they are shown no more.
+    fn show(&self, writing: &mut Writing) {
+        let old = Arc::clone(&self.state.read());
+        let replaced = std::mem::take(&mut writing.replaced);
+        for month in replaced.iter().map(|entry| entry.month) {
+            // Who reads the month at this moment needs its files open before they go.
+            if let Some(Err(error)) = old.months.get(&month).map(|view| view.open()) {
+                warn!(%error, "the index of {month} can't be opened");
+            }
+        }
+        let state = writing.state(&self.dir, &old.months);
+        let opened = state.months.values().filter_map(|view| view.opened());
+        let alive: HashSet<_> =
+            opened.flat_map(|segments| segments.iter().map(|segment| segment.id).collect::<Vec<_>>()).collect();
+        self.facets.retain(&|segment| alive.contains(&segment));
+        let mut shown = self.state.write();
+        // What was applied since the last commit stays in the tail.
+        let tail = if state.committed == shown.committed { shown.tail.clone() } else { state.tail.clone() };
+        *shown = Arc::new(State { tail, ..state });
+        drop(shown);
+        for entry in replaced {
+            if let Err(error) = shelf::remove(&shelf::folder(&self.dir, entry.month, &entry.name)) {
+                // It is swept away when the index is opened again.
+                warn!(%error, "a part of the index that is not needed any more can't be removed");
+            }
+        }
     }
 
     /// After a failure nobody knows what the writers hold; the disk does.
     fn or_reopen<T>(&self, writing: &mut Writing, result: Result<T, StoreError>) -> Result<T, StoreError> {
         result.inspect_err(|error| {
             warn!(error = %error, "the index failed and is opened again");
-            writing.partitions.clear();
+            writing.pens.clear();
+            writing.wait_for_merge();
             match Writing::open(&self.dir, &*self.entries) {
                 Ok((reopened, state)) => {
                     *writing = reopened;
@@ -223,6 +248,39 @@ impl Store {
                 }
             }
         })
+    }
+
+    /// Forgets the events at these positions, which the trail no longer has: no search finds them,
+    /// and no file of the index holds anything of them any more. Segments are written anew without
+    /// them, which takes about as long as indexing them took.
+    ///
+    /// A crash in between leaves some segments as they were; the one who removes asks again.
+    pub fn forget(&self, positions: &[Range<u64>]) -> Result<(), StoreError> {
+        let is_removed = |position: u64| {
+            let at = positions.partition_point(|range| range.end <= position);
+            positions.get(at).is_some_and(|range| range.contains(&position))
+        };
+        let mut writing = self.writing.lock();
+        self.commit_now(&mut writing)?;
+        writing.wait_for_merge();
+        let touched = writing
+            .manifest
+            .segments
+            .iter()
+            .filter(|entry| positions.iter().any(|range| range.start < entry.to && entry.from < range.end));
+        for entry in touched.cloned().collect::<Vec<_>>() {
+            if !shelf::holds(&self.dir, &entry, &is_removed)? {
+                continue;
+            }
+            let name = writing.manifest.name();
+            let old = [entry];
+            let rewritten = shelf::rewrite(&self.dir, &old, name, Some(&is_removed));
+            let rewritten = self.or_reopen(&mut writing, rewritten)?;
+            let replaced = writing.replace(&self.dir, &old, rewritten);
+            self.or_reopen(&mut writing, replaced)?;
+            self.show(&mut writing);
+        }
+        Ok(())
     }
 
     /// Throws the index away and makes it again from the first `size` entries of the trail. Reads
@@ -239,7 +297,7 @@ impl Store {
             if entries.is_empty() {
                 return self.commit();
             }
-            let entries: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
+            let entries: Vec<&[u8]> = entries.iter().map(AsRef::as_ref).collect();
             match self.apply(done, &entries) {
                 // Somebody else follows the trail as well, and was faster.
                 Err(StoreError::OutOfOrder { .. }) => {}
@@ -252,34 +310,34 @@ impl Store {
     pub fn clear(&self) -> Result<(), StoreError> {
         let mut writing = self.writing.lock();
         *self.state.write() = Arc::new(State::default());
-        for (_, partition) in std::mem::take(&mut writing.partitions) {
-            partition.remove()?;
-        }
+        writing.pens.clear();
+        writing.wait_for_merge();
         *writing = Writing::empty();
-        Manifest::default().write(&self.dir)
+        Manifest::default().write(&self.dir)?;
+        shelf::sweep(&self.dir, &[])
     }
 
     /// Waits until no segments are being joined any more.
     pub fn settle(&self) -> Result<(), StoreError> {
         loop {
             self.commit()?;
-            if !self.writing.lock().is_merging() {
+            if self.writing.lock().merging.is_none() {
                 return Ok(());
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(MERGE_POLL);
         }
     }
 
     /// How the index is doing.
     pub fn health(&self) -> Health {
         let state = Arc::clone(&self.state.read());
-        let opened: Vec<_> = state.months.values().filter_map(|view| view.opened()).collect();
+        let entries = || state.months.values().flat_map(|view| view.entries());
         Health {
             indexed_to: state.applied,
             months: state.months.len(),
-            segments: opened.iter().map(|segments| segments.len()).sum(),
-            documents: opened.iter().flat_map(|segments| segments.iter()).map(|segment| u64::from(segment.docs)).sum(),
-            merging: self.writing.try_lock().is_some_and(|writing| writing.is_merging()),
+            segments: entries().count(),
+            documents: entries().map(|entry| u64::from(entry.docs)).sum(),
+            merging: self.writing.try_lock().is_some_and(|writing| writing.merging.is_some()),
         }
     }
 
@@ -357,19 +415,25 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.writing.get_mut().wait_for_merge();
+    }
+}
+
 impl Writing {
     fn empty() -> Self {
         Self {
-            partitions: BTreeMap::new(),
+            pens: BTreeMap::new(),
             manifest: Manifest::default(),
             applied: 0,
+            ahead: HashMap::new(),
             builder: Builder::default(),
-            shapes: Shapes::default(),
             calendar: Calendar::default(),
-            uses: 0,
             uncommitted: 0,
-            committed_at: Instant::now(),
-            changed: BTreeSet::new(),
+            waiting_since: None,
+            merging: None,
+            replaced: Vec::new(),
         }
     }
 
@@ -386,146 +450,165 @@ impl Writing {
             manifest = None;
         }
         let mut writing = Self::empty();
-        let found = folders(dir)?;
-        let Some(known) = manifest else {
-            for (_, folder) in found {
-                remove(&folder)?;
+        writing.manifest = manifest.unwrap_or_default();
+        let Manifest { next, segments, .. } = &mut writing.manifest;
+        // What is gone comes back from its first position on; the others know what they have.
+        let before = *next;
+        segments.retain(|entry| {
+            let is_whole = shelf::is_whole(dir, entry);
+            if !is_whole {
+                warn!(month = %entry.month, "a part of the index of {} is missing or damaged and is made again", entry.month);
+                *next = entry.from.min(*next);
             }
-            return Ok((writing, State::default()));
-        };
-        writing.manifest = known;
-        for (month, folder) in found {
-            match Partition::open(month, &folder).and_then(|partition| Ok((partition.segments(&[])?, partition))) {
-                Ok((_, partition)) => {
-                    writing.manifest.months.entry(month).or_insert(writing.manifest.next);
-                    writing.partitions.insert(month, partition);
-                }
-                Err(error) => {
-                    warn!(error = %error, "the index of {month} is damaged and is made again");
-                    remove(&folder)?;
-                }
+            is_whole
+        });
+        if *next < before {
+            info!(position = *next, "the index is made again from position {next}");
+            for entry in segments.iter().filter(|entry| entry.to > *next) {
+                writing.ahead.entry(entry.month).or_default().push(entry.from..entry.to);
             }
         }
-        // A month that is gone comes back from its first event on; the other months know what they
-        // have.
-        let missing = writing.manifest.months.iter().filter(|(month, _)| !writing.partitions.contains_key(month));
-        if let Some(first) = missing.map(|(_, first)| *first).min() {
-            info!(position = first, "the index is made again from position {first}");
-            for partition in writing.partitions.values_mut() {
-                partition.committed_to = partition.committed_to.max(writing.manifest.next);
-            }
-            writing.manifest.next = writing.manifest.next.min(first);
-        }
-        writing.applied = writing.manifest.next;
-        let views = writing
-            .partitions
-            .iter()
-            .map(|(month, partition)| (*month, Arc::new(MonthView::new(*month, partition.index(), None))));
-        let state = State {
-            committed: writing.applied,
-            applied: writing.applied,
-            months: Arc::new(views.collect()),
-            ..State::default()
-        };
+        shelf::sweep(dir, segments)?;
+        writing.applied = *next;
+        let state = writing.state(dir, &BTreeMap::new());
         Ok((writing, state))
     }
 
-    fn apply(&mut self, first: u64, entries: &[&[u8]], dir: &Path, options: &Options) -> Result<Chunk, StoreError> {
-        let next = first + entries.len() as u64;
-        let mut chunk = Chunk::new(first);
-        let mut docs: BTreeMap<Month, Vec<Indexed>> = BTreeMap::new();
+    /// What readers are shown, with the segments that are open already.
+    fn state(&self, dir: &Path, old: &BTreeMap<Month, Arc<MonthView>>) -> State {
+        let mut by_month: BTreeMap<Month, Vec<Entry>> = BTreeMap::new();
+        for entry in &self.manifest.segments {
+            by_month.entry(entry.month).or_default().push(entry.clone());
+        }
+        let views = by_month.into_iter().map(|(month, entries)| match old.get(&month) {
+            Some(view) if view.entries() == entries => (month, Arc::clone(view)),
+            old => (month, Arc::new(MonthView::new(month, dir, entries, old.map(|view| &**view)))),
+        });
+        State {
+            committed: self.manifest.next,
+            applied: self.applied,
+            months: Arc::new(views.collect()),
+            ..State::default()
+        }
+    }
+
+    fn apply(
+        &mut self,
+        first: u64,
+        entries: &[&[u8]],
+        dir: &Path,
+        options: &Options,
+    ) -> Result<Vec<Nanos>, StoreError> {
+        let mut times = Vec::with_capacity(entries.len());
         for (position, entry) in (first..).zip(entries) {
-            let event = match Event::read(entry) {
-                Ok(event) => event,
+            if entry.is_empty() {
+                // Removed from the trail; nobody finds it again.
+                times.push(Nanos::MIN);
+                continue;
+            }
+            let doc = match self.builder.build(position, entry) {
+                Ok(doc) => doc,
                 Err(error) => {
                     // The trail holds bytes; that these are no event is not for the store to judge.
                     warn!(position, error = %error, "the entry at position {position} is no event");
-                    chunk.push(entry_time(entry), entry);
+                    times.push(entry_time(entry));
                     continue;
                 }
             };
-            let doc = self.builder.build(position, &event, &mut self.shapes);
-            chunk.push(doc.time, entry);
-            docs.entry(self.calendar.month(doc.time)).or_default().push(doc);
-        }
-        let months: Vec<Month> = docs.keys().copied().collect();
-        for (at, (month, docs)) in docs.into_iter().enumerate() {
-            self.make_room(month, first, next, months.get(at + 1..).unwrap_or_default(), options)?;
-            self.uses += 1;
-            let partition = match self.partitions.entry(month) {
-                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => {
-                    self.manifest.months.entry(month).or_insert(first);
-                    entry.insert(Partition::open(month, &dir.join(month.to_string()))?)
+            times.push(doc.time());
+            let month = self.calendar.month(doc.time());
+            let is_there = |ranges: &Vec<Range<u64>>| ranges.iter().any(|range: &Range<u64>| range.contains(&position));
+            if !self.ahead.is_empty() && self.ahead.get(&month).is_some_and(is_there) {
+                continue;
+            }
+            let pen = match self.pens.entry(month) {
+                std::collections::btree_map::Entry::Occupied(pen) => pen.into_mut(),
+                std::collections::btree_map::Entry::Vacant(pen) => {
+                    pen.insert(Pen::begin(dir, month, self.manifest.name())?)
                 }
             };
-            partition.used = self.uses;
-            let heap_bytes = (options.heap_bytes / options.writers_max.max(1)).max(WRITER_BYTES_MIN);
-            for doc in docs {
-                // After a crash some months are ahead of the others.
-                if doc.position >= partition.committed_to {
-                    partition.add(doc, heap_bytes)?;
-                }
-            }
+            pen.add(doc)?;
         }
-        self.applied = next;
+        self.applied = first + entries.len() as u64;
         self.uncommitted += entries.len();
-        Ok(chunk)
+        self.waiting_since.get_or_insert_with(Instant::now);
+        if self.pens.len() > options.months_max {
+            // Events of all times at once: what was begun is finished first.
+            self.uncommitted = options.commit_events_max;
+        }
+        Ok(times)
     }
 
-    /// Closes the writer that was not used for the longest time, when another one is needed.
-    /// `waiting` are the months whose documents of this batch are still to come.
-    fn make_room(
-        &mut self,
-        month: Month,
-        first: u64,
-        next: u64,
-        waiting: &[Month],
-        options: &Options,
-    ) -> Result<(), StoreError> {
-        let is_open = self.partitions.get(&month).is_some_and(Partition::is_writing);
-        while !is_open
-            && self.partitions.values().filter(|partition| partition.is_writing()).count() >= options.writers_max.max(1)
-        {
-            let open = self.partitions.values_mut().filter(|partition| partition.is_writing());
-            let Some(oldest) = open.min_by_key(|partition| (waiting.contains(&partition.month), partition.used)) else {
-                return Ok(());
-            };
-            if oldest.dirty {
-                oldest.commit(if waiting.contains(&oldest.month) { first } else { next })?;
-            }
-            oldest.close();
-            self.changed.insert(oldest.month);
-        }
-        Ok(())
+    fn is_full(&self, options: &Options) -> bool {
+        self.uncommitted >= options.commit_events_max
+            || self.pens.values().map(Pen::bytes).sum::<usize>() >= options.heap_bytes
     }
 
     fn commit(&mut self, dir: &Path) -> Result<(), StoreError> {
-        self.committed_at = Instant::now();
+        self.waiting_since = None;
         self.uncommitted = 0;
-        for partition in self.partitions.values_mut().filter(|partition| partition.dirty) {
-            partition.commit(self.applied)?;
-            self.changed.insert(partition.month);
+        let (from, to) = (self.manifest.next, self.applied);
+        for (_, pen) in std::mem::take(&mut self.pens) {
+            self.manifest.add(pen.finish(dir, from, to)?);
         }
-        if self.manifest.next != self.applied {
-            // After the months, never before: see `Manifest`.
-            self.manifest.next = self.applied;
+        if from != to {
+            self.manifest.next = to;
+            // After the segments, never before: see `Manifest`.
             self.manifest.write(dir)?;
         }
+        self.ahead.retain(|_, ranges| ranges.iter().any(|range| range.end > to));
         Ok(())
     }
 
-    fn note_merged(&mut self) -> bool {
-        let merged =
-            self.partitions.values_mut().filter_map(|partition| partition.has_merged().then_some(partition.month));
-        let before = self.changed.len();
-        let merged: Vec<Month> = merged.collect();
-        self.changed.extend(merged);
-        self.changed.len() > before
+    /// Begins to join small segments, unless some are being joined already.
+    fn merge(&mut self, dir: &Path) {
+        if self.merging.is_some() || !self.ahead.is_empty() {
+            return;
+        }
+        let chosen = self.manifest.segments.chunk_by(|a, b| a.month == b.month).find_map(|month| {
+            let sizes: Vec<u32> = month.iter().map(|entry| entry.docs).collect();
+            merge::choose(&sizes).and_then(|range| month.get(range))
+        });
+        let Some(old) = chosen.map(<[Entry]>::to_vec) else { return };
+        let (dir, entries, name) = (dir.to_owned(), old.clone(), self.manifest.name());
+        let merge = move || shelf::join(&dir, &entries, name);
+        match std::thread::Builder::new().name("index-merge".to_owned()).spawn(merge) {
+            Ok(thread) => self.merging = Some(Merging { old, thread }),
+            Err(error) => warn!(%error, "no thread to join segments on; they stay apart for now"),
+        }
     }
 
-    fn is_merging(&self) -> bool {
-        self.partitions.values().any(Partition::is_merging)
+    /// Puts joined segments in their place. Whether there were any.
+    fn take_merged(&mut self, dir: &Path) -> Result<bool, StoreError> {
+        let Some(Merging { old, thread }) = self.merging.take_if(|merging| merging.thread.is_finished()) else {
+            return Ok(false);
+        };
+        match thread.join() {
+            Ok(joined) => self.replace(dir, &old, joined?),
+            Err(_) => {
+                warn!("joining segments failed; they stay apart");
+                Ok(false)
+            }
+        }
+    }
+
+    fn wait_for_merge(&mut self) {
+        if let Some(Merging { thread, .. }) = self.merging.take() {
+            // Its folder is swept away when the index is opened again.
+            let _ = thread.join();
+        }
+    }
+
+    /// Puts a segment in the place of others. Whether those were still there.
+    fn replace(&mut self, dir: &Path, old: &[Entry], new: Option<Entry>) -> Result<bool, StoreError> {
+        let unused = new.as_ref().map(|entry| shelf::folder(dir, entry.month, &entry.name));
+        if !self.manifest.replace(old, new) {
+            unused.map_or(Ok(()), |folder| shelf::remove(&folder))?;
+            return Ok(false);
+        }
+        self.manifest.write(dir)?;
+        self.replaced.extend_from_slice(old);
+        Ok(true)
     }
 }
 

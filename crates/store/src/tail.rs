@@ -1,7 +1,9 @@
 //! The newest events: those that are in the trail and not yet in the index.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use event::Event;
 
 use crate::budget::{Budget, Halt};
@@ -13,59 +15,23 @@ use crate::query::Order;
 /// So many entries are read from the trail at a time.
 const READ: u64 = 512;
 /// A smaller chunk is joined with the next.
-const CHUNK_BYTES_MIN: usize = 64 * 1024;
+const CHUNK_MIN: usize = 8_192;
 
-/// Events that the index was given and has not committed, one after the other.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Chunk {
-    first: u64,
-    times: Vec<Nanos>,
-    ends: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl Chunk {
-    pub(crate) fn new(first: u64) -> Self {
-        Self { first, ..Self::default() }
-    }
-
-    pub(crate) fn push(&mut self, time: Nanos, entry: &[u8]) {
-        self.times.push(time);
-        self.bytes.extend_from_slice(entry);
-        self.ends.push(self.bytes.len());
-    }
-
-    fn get(&self, at: usize) -> Option<(u64, Nanos, &[u8])> {
-        let start = if at == 0 { 0 } else { *self.ends.get(at - 1)? };
-        Some((self.first + at as u64, *self.times.get(at)?, self.bytes.get(start..*self.ends.get(at)?)?))
-    }
-
-    fn append(&mut self, other: &Self) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(&other.bytes);
-        self.times.extend_from_slice(&other.times);
-        self.ends.extend(other.ends.iter().map(|end| start + end));
-    }
-}
-
-/// The chunks from the last commit on, without a gap.
+/// When the events happened that the index was given and has not committed. The events themselves
+/// are in the trail, whose newest entries are in memory.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Tail {
-    chunks: Vec<Arc<Chunk>>,
-    bytes: usize,
+    chunks: Vec<Arc<Vec<Nanos>>>,
+    len: u64,
 }
 
 impl Tail {
-    pub(crate) fn push(&mut self, chunk: Chunk) {
-        self.bytes += chunk.bytes.len();
+    pub(crate) fn push(&mut self, times: Vec<Nanos>) {
+        self.len += times.len() as u64;
         match self.chunks.last_mut() {
-            Some(last) if last.bytes.len() < CHUNK_BYTES_MIN => Arc::make_mut(last).append(&chunk),
-            _ => self.chunks.push(Arc::new(chunk)),
+            Some(last) if last.len() < CHUNK_MIN => Arc::make_mut(last).extend_from_slice(&times),
+            _ => self.chunks.push(Arc::new(times)),
         }
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
     }
 }
 
@@ -79,67 +45,84 @@ pub(crate) struct Recent<'a> {
     pub(crate) budget: &'a Budget,
 }
 
-/// What is done with each entry: its position, its time, itself.
-type Visit<'f> = dyn FnMut(u64, Nanos, &[u8]) + 'f;
+/// Who looks through the newest events.
+pub(crate) trait Sift {
+    /// Whether an event at this position, of this time, has to be read.
+    fn wants(&self, position: u64, time: Nanos) -> bool;
+    /// Takes one that was wanted.
+    fn take(&mut self, position: u64, time: Nanos, entry: &Bytes);
+}
 
 impl Recent<'_> {
     /// Goes through all of them, from the one end of the trail or from the other.
-    pub(crate) fn each(&self, order: Order, visit: &mut Visit<'_>) -> Result<(), Halt> {
+    pub(crate) fn each(&self, order: Order, sift: &mut dyn Sift) -> Result<(), Halt> {
+        let tail = self.applied.saturating_sub(self.tail.len).min(self.size)..self.applied.min(self.size);
+        let unapplied = self.applied.min(self.size)..self.size;
         match order {
             Order::Newest => {
-                self.unapplied_back(visit)?;
-                for chunk in self.tail.chunks.iter().rev() {
-                    (0..chunk.times.len()).rev().try_for_each(|at| self.show(chunk, at, visit))?;
-                }
+                self.unapplied(unapplied, order, sift)?;
+                self.tail(tail, order, sift)
             }
             Order::Oldest => {
-                for chunk in &self.tail.chunks {
-                    (0..chunk.times.len()).try_for_each(|at| self.show(chunk, at, visit))?;
-                }
-                self.unapplied(visit)?;
+                self.tail(tail, order, sift)?;
+                self.unapplied(unapplied, order, sift)
             }
         }
-        Ok(())
     }
 
-    fn show(&self, chunk: &Chunk, at: usize, visit: &mut Visit<'_>) -> Result<(), Halt> {
-        if at.is_multiple_of(1024) {
+    /// Reads only what is wanted by its time.
+    fn tail(&self, range: Range<u64>, order: Order, sift: &mut dyn Sift) -> Result<(), Halt> {
+        let mut first = self.applied.saturating_sub(self.tail.len);
+        let mut blocks = Vec::new();
+        for chunk in &self.tail.chunks {
+            for times in chunk.chunks(READ as usize) {
+                blocks.push((first, times));
+                first += times.len() as u64;
+            }
+        }
+        if order == Order::Newest {
+            blocks.reverse();
+        }
+        for (first, times) in blocks {
             self.budget.check()?;
-        }
-        if let Some((position, time, entry)) = chunk.get(at)
-            && position < self.size
-        {
-            visit(position, time, entry);
+            let wanted = |(position, time): &(u64, &Nanos)| range.contains(position) && sift.wants(*position, **time);
+            let Some((low, _)) = (first..).zip(times).find(wanted) else { continue };
+            let end = range.end.min(first + times.len() as u64);
+            let times = times.get((low - first) as usize..).unwrap_or_default().iter().copied();
+            let read: Vec<_> = (low..).zip(times).zip(self.read(low, end)?).collect();
+            in_order(read, order, |((position, time), entry)| {
+                if sift.wants(position, time) {
+                    sift.take(position, time, &entry);
+                }
+            });
         }
         Ok(())
     }
 
-    fn unapplied(&self, visit: &mut Visit<'_>) -> Result<(), Halt> {
-        let mut start = self.applied;
-        while start < self.size {
-            let end = self.size.min(start + READ);
-            for (position, entry) in (start..).zip(self.read(start, end)?) {
-                visit(position, entry_time(&entry), &entry);
+    fn unapplied(&self, range: Range<u64>, order: Order, sift: &mut dyn Sift) -> Result<(), Halt> {
+        let mut rest = range;
+        while !rest.is_empty() {
+            let block = match order {
+                Order::Newest => rest.end.saturating_sub(READ).max(rest.start)..rest.end,
+                Order::Oldest => rest.start..rest.end.min(rest.start + READ),
+            };
+            match order {
+                Order::Newest => rest.end = block.start,
+                Order::Oldest => rest.start = block.end,
             }
-            start = end;
+            let read: Vec<_> = (block.start..).zip(self.read(block.start, block.end)?).collect();
+            in_order(read, order, |(position, entry)| {
+                let time = entry_time(&entry);
+                if sift.wants(position, time) {
+                    sift.take(position, time, &entry);
+                }
+            });
         }
         Ok(())
     }
 
-    fn unapplied_back(&self, visit: &mut Visit<'_>) -> Result<(), Halt> {
-        let mut end = self.size;
-        while end > self.applied {
-            let start = end.saturating_sub(READ).max(self.applied);
-            for (position, entry) in (start..).zip(self.read(start, end)?).collect::<Vec<_>>().into_iter().rev() {
-                visit(position, entry_time(&entry), &entry);
-            }
-            end = start;
-        }
-        Ok(())
-    }
-
-    fn read(&self, start: u64, end: u64) -> Result<Vec<Vec<u8>>, Halt> {
-        let mut entries: Vec<Vec<u8>> = Vec::new();
+    fn read(&self, start: u64, end: u64) -> Result<Vec<Bytes>, Halt> {
+        let mut entries: Vec<Bytes> = Vec::new();
         loop {
             self.budget.check()?;
             let next = start + entries.len() as u64;
@@ -153,6 +136,13 @@ impl Recent<'_> {
             }
             entries.extend(more.into_iter().take(max));
         }
+    }
+}
+
+fn in_order<T>(read: Vec<T>, order: Order, f: impl FnMut(T)) {
+    match order {
+        Order::Newest => read.into_iter().rev().for_each(f),
+        Order::Oldest => read.into_iter().for_each(f),
     }
 }
 

@@ -5,7 +5,7 @@
 //! | tag | value |
 //! |---|---|
 //! | `b` | a boolean: one byte |
-//! | `h` | a string that is too long or too often unique to be kept: two bytes of its hash |
+//! | `h` | a string that is too long or too often unique to be kept: its [bucket](id_bucket), or two bytes of its hash |
 //! | `n` | a number: eight bytes that sort as the numbers do |
 //! | `s` | a string, folded; and, where it was not folded, `0x00` and how it was written |
 //!
@@ -14,7 +14,7 @@
 use std::borrow::Cow;
 
 use event::Value;
-use event::words::fold;
+use event::words::{fold, is_prose, is_random_id};
 
 /// Ends the path of a term, and the folded form of a string.
 pub(crate) const END: u8 = 0;
@@ -24,7 +24,7 @@ pub(crate) const AFTER: u8 = 1;
 /// A longer string is not kept as a term, but as its hash.
 const VALUE_BYTES_MAX: usize = 120;
 /// A longer word is cut.
-const WORD_BYTES_MAX: usize = 60;
+pub(crate) const WORD_BYTES_MAX: usize = 60;
 /// An event with a longer path can't be indexed exactly.
 pub(crate) const PATH_BYTES_MAX: usize = 400;
 
@@ -33,8 +33,6 @@ pub(crate) const PATH_BYTES_MAX: usize = 400;
 pub(crate) enum Keeping {
     /// Each whole string.
     Values,
-    /// A hash of each: ids that hardly ever occur twice would cost their full length.
-    Hashes,
     /// Only their words, among those of the whole event.
     Words,
     /// Nothing: the time is a column of its own; the record as it came in is there by its words.
@@ -45,25 +43,54 @@ pub(crate) enum Keeping {
 pub(crate) fn keeping(path: &str) -> Keeping {
     match path {
         "message" | "event.reason" | "justification.text" => Keeping::Words,
-        "event.id" | "event.hash" | "trace.id" | "span.id" | "transaction.id" | "http.request.id" => Keeping::Hashes,
         "@timestamp" | "event.ingested" | "event.original" => Keeping::Nothing,
         _ => Keeping::Values,
     }
 }
 
-/// Whether the words of the strings at `path` can be found by a bare value. Times are not text.
-pub(crate) fn has_words(path: &str) -> bool {
-    !matches!(path, "@timestamp" | "event.ingested")
+/// Which strings at a path are searched by their words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prose {
+    All,
+    /// Those with a space in them.
+    Some,
+    /// Times are not text.
+    None,
 }
 
-/// Appends the term of a leaf; nothing where none is kept.
-pub(crate) fn write(path: &str, value: &Value<'_>, out: &mut Vec<u8>) -> bool {
+impl Prose {
+    /// Whether this string is.
+    #[inline]
+    pub(crate) fn of(self, text: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some => is_prose(text),
+            Self::None => false,
+        }
+    }
+}
+
+/// Which strings at `path` are searched by their words.
+pub(crate) fn prose(path: &str) -> Prose {
+    match path {
+        "message" | "event.reason" | "justification.text" | "event.original" => Prose::All,
+        "@timestamp" | "event.ingested" => Prose::None,
+        _ => Prose::Some,
+    }
+}
+
+#[cfg(test)]
+fn write(path: &str, value: &Value<'_>, out: &mut Vec<u8>) -> bool {
+    write_kept(keeping(path), path, value, out)
+}
+
+/// Appends the term of a leaf, of which so much is kept; nothing where none is.
+pub(crate) fn write_kept(keeping: Keeping, path: &str, value: &Value<'_>, out: &mut Vec<u8>) -> bool {
     match value {
         Value::Bool(bool) => write_bool(path, *bool, out),
         Value::Number(number) => write_number(path, *number, out),
-        Value::String(text) => match keeping(path) {
+        Value::String(text) => match keeping {
             Keeping::Values => write_string(path, text, out),
-            Keeping::Hashes => write_hash(path, &fold(text), out),
             Keeping::Words | Keeping::Nothing => return false,
         },
         Value::Null | Value::Array(_) | Value::Object(_) => return false,
@@ -97,6 +124,10 @@ fn write_string(path: &str, text: &str, out: &mut Vec<u8>) {
     let folded = fold(text);
     if is_long(&folded) {
         return write_hash(path, &folded, out);
+    }
+    if let Some(bucket) = id_bucket(&folded) {
+        write_tag(path, b'h', out);
+        return out.extend_from_slice(&bucket);
     }
     write_tag(path, b's', out);
     out.extend_from_slice(folded.as_bytes());
@@ -156,6 +187,16 @@ pub(crate) fn bucket(word: &[u8]) -> Option<[u8; 4]> {
     random.then_some([BUCKET, a, b, hash])
 }
 
+/// The bucket of a whole string that reads as a [random id](is_random_id). Such an id hardly ever
+/// occurs in more than a few events, and as a term it would cost its full length; so the ids of a
+/// field share 1,024 buckets for each two first characters. Whether a document of the bucket has
+/// the very id, only the event tells.
+pub(crate) fn id_bucket(folded: &str) -> Option<[u8; 4]> {
+    let [a, b, ..] = *folded.as_bytes() else { return None };
+    let [high, low] = hash(folded.as_bytes());
+    is_random_id(folded).then_some([a, b, high & 3, low])
+}
+
 /// Whether a folded byte is a hexadecimal digit.
 pub(crate) fn is_hexadecimal(c: u8) -> bool {
     matches!(c, b'0'..=b'9' | b'a'..=b'f')
@@ -195,9 +236,12 @@ fn unsortable(bits: u64) -> f64 {
     f64::from_bits(if bits >> 63 == 1 { bits & !(1 << 63) } else { !bits })
 }
 
+/// How many bytes are kept of a string that is too long.
+pub(crate) const HASH_BYTES: usize = 2;
+
 /// Two bytes for any text. The index is on disk, so that this may never change without a new
 /// version of its format.
-fn hash(bytes: &[u8]) -> [u8; 2] {
+fn hash(bytes: &[u8]) -> [u8; HASH_BYTES] {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in bytes {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);

@@ -17,10 +17,11 @@ use support::{Memory, follow, open};
 fn entry(n: usize) -> Vec<u8> {
     let month = [11, 10, 11, 9, 11, 10][n / 7 % 6];
     format!(
-        r#"{{"@timestamp":"2026-{month:02}-10T10:{:02}:{:02}Z","event":{{"action":"a{}"}},"n":{n}}}"#,
+        r#"{{"@timestamp":"2026-{month:02}-10T10:{:02}:{:02}Z","event":{{"action":"a{}"}}{},"n":{n}}}"#,
         n / 60 % 60,
         n % 60,
-        n % 3
+        n % 3,
+        if n == 25 || n == 151 { r#","mark":"xyzzy""# } else { "" }
     )
     .into_bytes()
 }
@@ -117,6 +118,18 @@ fn a_manifest_from_before_the_months_were_committed_doubles_nothing() {
     check(&store, &trail);
 }
 
+/// Empties the files of the segments in the folder of a month that are chosen.
+fn each_file(month: &Path, choose: &dyn Fn(&Path) -> Option<()>) {
+    for segment in std::fs::read_dir(month).unwrap() {
+        for file in std::fs::read_dir(segment.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            if choose(&path).is_some() {
+                std::fs::write(path, "").unwrap();
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_missing_or_damaged_comes_back() {
     let trail = trail(300);
@@ -125,14 +138,11 @@ fn what_is_missing_or_damaged_comes_back() {
         ("a month", |dir| std::fs::remove_dir_all(dir.join("2026-10")).unwrap()),
         ("the manifest", |dir| std::fs::remove_file(dir.join("index.json")).unwrap()),
         ("a torn manifest", |dir| std::fs::write(dir.join("index.json"), "{\"ver").unwrap()),
-        ("the list of segments", |dir| std::fs::write(dir.join("2026-11/meta.json"), "").unwrap()),
+        ("the description of a segment", |dir| {
+            each_file(&dir.join("2026-11"), &|path| path.ends_with("meta.json").then_some(()))
+        }),
         ("a segment", |dir| {
-            for entry in std::fs::read_dir(dir.join("2026-11")).unwrap() {
-                let path = entry.unwrap().path();
-                if path.extension().is_some_and(|extension| extension == "term") {
-                    std::fs::write(path, "").unwrap();
-                }
-            }
+            each_file(&dir.join("2026-11"), &|path| (path.extension()? == "term").then_some(()));
         }),
     ];
     for (what, damage) in damage {
@@ -151,6 +161,35 @@ fn what_is_missing_or_damaged_comes_back() {
         store.commit().unwrap();
         check(&store, &trail);
     }
+}
+
+#[test]
+fn what_is_forgotten_is_in_no_file_any_more() {
+    let trail = trail(300);
+    let dir = support::scratch();
+    let store = open(dir.path(), &trail);
+    follow(&store, &trail, 300);
+    let marked = Filter::equals("mark", "xyzzy");
+    let forgotten = [20..40_u64, 151..152];
+    trail.remove(&forgotten);
+    store.forget(&forgotten).unwrap();
+    let now = Timestamp::UNIX_EPOCH;
+    let all = store.count(&Query::new(&Filter::All, now), 300).unwrap().count;
+    assert_eq!(all, 279);
+    assert_eq!(store.count(&Query::new(&marked, now), 300).unwrap().count, 0);
+    let summary = store.count_by(&Query::new(&Filter::All, now), &By::fields(&["event.action"], 10), 300).unwrap();
+    assert_eq!(summary.rows.iter().map(|row| row.count).sum::<u64>(), 279);
+    let mut files = vec![dir.path().to_owned()];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            assert!(!bytes.windows(5).any(|window| window == b"xyzzy"), "{}", path.display());
+        }
+    }
+    drop(store);
+    let store = open(dir.path(), &trail);
+    assert_eq!(store.count(&Query::new(&Filter::All, now), 300).unwrap().count, 279);
 }
 
 #[test]

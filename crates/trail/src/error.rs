@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::checkpoint::CheckpointError;
 use crate::note::KeyError;
+use crate::witness::WitnessError;
 
 /// Why a trail can't be opened, read or proved.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,9 @@ pub enum TrailError {
     /// The checkpoint on disk is not of this trail and key.
     #[error("the checkpoint on disk is refused: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// A cosignature does not belong to the checkpoint.
+    #[error("a cosignature is refused: {0}")]
+    Witness(#[from] WitnessError),
     /// The key can't sign for this origin.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -88,8 +92,9 @@ impl TrailError {
     }
 }
 
-/// Why entries were not appended. None of the batch is in the trail then, except after `Stopped`,
-/// where nobody knows until the trail is opened again.
+/// Why entries were not appended. None of the batch is in the trail then, except after `Stopped`:
+/// what the disk refused is cut off before anything else is appended, but if the power fails before
+/// that, it may be there. A tag makes trying again harmless.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
     /// Too much is waiting to be written.
@@ -119,7 +124,7 @@ pub enum AppendError {
         /// How many entries it has.
         count: u32,
     },
-    /// The trail stopped after a fault, or was closed.
+    /// The disk refused and the trail tries to begin anew, or it stopped for good, or was closed.
     #[error("the trail stopped: {0}")]
     Stopped(Arc<str>),
 }

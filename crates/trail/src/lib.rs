@@ -31,6 +31,7 @@ mod trail;
 mod tree;
 pub mod verify;
 mod wal;
+pub mod witness;
 mod writer;
 
 pub use checkpoint::{Checkpoint, CheckpointError};

@@ -47,7 +47,16 @@ struct State {
     held: bool,
     /// Somebody wants the open segment to end.
     seal: bool,
+    /// The disk refused, and the writer tries to begin anew.
+    paused: Option<Arc<str>>,
     end: Option<End>,
+}
+
+impl State {
+    /// Why nothing is taken now.
+    fn refused(&self) -> Option<Arc<str>> {
+        self.end.as_ref().map(End::reason).or_else(|| self.paused.clone())
+    }
 }
 
 #[derive(Clone)]
@@ -74,8 +83,8 @@ impl Queue {
     /// Takes room for `bytes`, or says at once that there is none.
     pub fn reserve(&self, bytes: usize) -> Result<(), AppendError> {
         let mut state = self.state.lock();
-        if let Some(end) = &state.end {
-            return Err(AppendError::Stopped(end.reason()));
+        if let Some(reason) = state.refused() {
+            return Err(AppendError::Stopped(reason));
         }
         if state.held || state.bytes + bytes > self.bytes_max {
             let retry_after = Duration::from_millis(if state.held { 1_000 } else { 200 });
@@ -89,15 +98,15 @@ impl Queue {
     pub fn push(&self, waiting: Waiting) {
         let refused = {
             let mut state = self.state.lock();
-            match state.end.clone() {
+            match state.refused() {
                 None => {
                     state.waiting.push_back(waiting);
                     self.changed.notify_one();
                     return;
                 }
-                Some(end) => {
-                    state.bytes -= waiting.bytes;
-                    (waiting, end.reason())
+                Some(reason) => {
+                    state.bytes = state.bytes.saturating_sub(waiting.bytes);
+                    (waiting, reason)
                 }
             }
         };
@@ -137,12 +146,33 @@ impl Queue {
 
     /// Gives room back.
     pub fn release(&self, bytes: usize) {
-        self.state.lock().bytes -= bytes;
+        let mut state = self.state.lock();
+        state.bytes = state.bytes.saturating_sub(bytes);
     }
 
     /// Refuses new batches as busy while the packer is too far behind.
     pub fn hold(&self, held: bool) {
         self.state.lock().held = held;
+    }
+
+    /// Takes no more until [`Queue::resume`]: whoever waits is told `reason`.
+    pub fn pause(&self, reason: &Arc<str>) {
+        let waiting = {
+            let mut state = self.state.lock();
+            state.paused = Some(reason.clone());
+            let waiting = std::mem::take(&mut state.waiting);
+            let bytes: usize = waiting.iter().map(|one| one.bytes).sum();
+            state.bytes = state.bytes.saturating_sub(bytes);
+            waiting
+        };
+        for one in waiting {
+            (one.done)(Err(AppendError::Stopped(reason.clone())));
+        }
+    }
+
+    /// Takes batches again.
+    pub fn resume(&self) {
+        self.state.lock().paused = None;
     }
 
     /// Takes no more; what waits is still written.
@@ -167,9 +197,9 @@ impl Queue {
         }
     }
 
-    /// Why nothing is taken any more.
+    /// Why nothing is taken, for now or for good.
     pub fn stopped(&self) -> Option<Arc<str>> {
-        self.state.lock().end.as_ref().map(End::reason)
+        self.state.lock().refused()
     }
 
     /// The fault that stopped the trail.

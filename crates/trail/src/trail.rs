@@ -24,6 +24,7 @@ use crate::remover;
 use crate::tags::{Tag, Tagged};
 use crate::tree::{self, WholeTiles};
 use crate::verify::Bundle;
+use crate::witness::{self, Cosignature, WitnessRequest};
 
 /// The place of an entry in the trail, from 0.
 pub type Position = u64;
@@ -179,6 +180,31 @@ impl Trail {
         self.0.core.checkpoint.read().clone()
     }
 
+    /// The newest checkpoint that witnesses have cosigned: its note carries the signature of the trail and theirs.
+    pub fn cosigned(&self) -> Option<Arc<Checkpoint>> {
+        self.0.core.cosigned.read().clone()
+    }
+
+    /// What to send to a witness whose newest checkpoint of this trail had `old` entries, 0 if it has none: the newest
+    /// checkpoint, which it shall cosign, with the proof that the trail only grew.
+    pub fn witness_request(&self, old: u64) -> Result<WitnessRequest, TrailError> {
+        let checkpoint = self.checkpoint();
+        let proof = self.consistency(old, checkpoint.size)?;
+        let body = witness::request_body(old, &proof, &checkpoint);
+        Ok(WitnessRequest { checkpoint, body })
+    }
+
+    /// Stores what witnesses answered, durably and together with the checkpoint that they have cosigned. A newer cosignature
+    /// takes the place of an older one by the same key; those on an older checkpoint than [`Trail::cosigned`] are dropped.
+    /// What is stored afterwards is given back.
+    pub fn add_cosignatures(
+        &self,
+        checkpoint: &Checkpoint,
+        cosignatures: &[Cosignature],
+    ) -> Result<Option<Arc<Checkpoint>>, TrailError> {
+        self.0.core.add_cosignatures(checkpoint, cosignatures)
+    }
+
     /// Signs a checkpoint that covers all that is on disk now, if the newest one does not.
     pub fn seal(&self) -> Result<Arc<Checkpoint>, TrailError> {
         self.0.core.make_checkpoint()
@@ -300,7 +326,8 @@ impl Trail {
         &self.0.core.dir
     }
 
-    /// Why the trail stopped, when it did.
+    /// Why the trail takes nothing, if it does not: it was closed, what is on disk is not what was written, or the disk
+    /// refused. In the last case it tries to begin anew every `Options::rest`, and this is none again once that worked.
     pub fn stopped(&self) -> Option<Arc<str>> {
         self.0.core.queue.stopped()
     }

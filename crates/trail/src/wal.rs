@@ -10,6 +10,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use crate::disk::{self, Disk, DiskFile};
+use crate::error::TrailError;
 use crate::frame::{self, HEAD_BYTES, TAG_BYTES};
 use crate::hash::Hash;
 use crate::tags::Tagged;
@@ -131,6 +132,31 @@ impl Wal {
         self.file.set_len(end)?;
         self.file.write_at(&bytes, begin)?;
         self.file.sync()
+    }
+
+    /// After a failed write or sync: holds what can be read against what was written before, cuts what failed, and writes
+    /// the frames from position `from` on again, and the last one in any case, because it shares a block with what failed.
+    pub fn settle_again(&self, from: u64) -> Result<(), TrailError> {
+        let io = |e| TrailError::io("write", &self.path)(e);
+        let (end, last) = {
+            let state = self.state.read();
+            (state.end, state.frames.last().map_or(self.first, |frame| self.first + u64::from(frame.before)))
+        };
+        if self.count() == 0 {
+            return Ok(()); // nobody was answered out of this file: it is made again
+        }
+        let mut bytes = vec![0; end as usize];
+        disk::read_exact_at(&*self.file, &mut bytes, 0).map_err(TrailError::io("read back", &self.path))?;
+        let read = check(&bytes, self.first).map_err(|position| self.lost(position))?;
+        if read.ending != Ending::Clean || read.leaves != self.state.read().leaves {
+            return Err(self.lost(self.first));
+        }
+        self.settle(from.min(last)).map_err(io)
+    }
+
+    fn lost(&self, position: u64) -> TrailError {
+        let what = format!("{} no longer holds what was written to it", self.path.display());
+        TrailError::Tampered { position, what }
     }
 
     /// How many entries it holds.

@@ -1,9 +1,10 @@
 //! The one thread that appends: everything that waits becomes a frame, the frame is synced, and
-//! then everybody is answered.
+//! then everybody is answered. After the disk refused it begins anew by itself.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use crate::engine::Engine;
 use crate::error::{AppendError, TrailError};
@@ -15,7 +16,7 @@ use crate::tags::Tagged;
 use crate::trail::{Appended, Done};
 use crate::wal::Wal;
 
-/// Runs until the queue is closed and empty, or the disk fails.
+/// Runs until the queue is closed and empty, or until what is on disk is not what was written.
 pub fn run(core: &Engine) {
     let mut recent = Recent { bytes: 0, frames: VecDeque::new() };
     let entries_max = core.options.segment_entries_max as usize;
@@ -24,10 +25,9 @@ pub fn run(core: &Engine) {
         let answers = match commit(core, waiting, &mut recent) {
             Ok(answers) => answers,
             Err((e, dones)) => {
-                let reason: Arc<str> = e.to_string().into();
-                core.fail(&reason);
-                for done in dones {
-                    done(Err(AppendError::Stopped(reason.clone())));
+                core.queue.release(bytes);
+                if begin_anew(core, &e, dones) {
+                    continue;
                 }
                 return;
             }
@@ -41,11 +41,56 @@ pub fn run(core: &Engine) {
         for listener in &*core.listeners.lock() {
             listener(size);
         }
-        if seal && let Err(e) = end_segment(core) {
-            core.fail(&e.to_string());
+        if seal
+            && let Err(e) = end_segment(core)
+            && !begin_anew(core, &e, Vec::new())
+        {
             return;
         }
     }
+}
+
+/// Takes nothing more, tells everybody, and tries to begin anew until the disk works again; false
+/// when the thread shall end.
+fn begin_anew(core: &Engine, e: &TrailError, dones: Vec<Done>) -> bool {
+    let rest = core.options.rest;
+    let reason: Arc<str> = format!("{e}; it tries again every {} s", rest.as_secs_f32()).into();
+    tracing::error!(trail.origin = core.verifier.name(), "the trail takes nothing: {reason}");
+    core.queue.pause(&reason);
+    for done in dones {
+        done(Err(AppendError::Stopped(reason.clone())));
+    }
+    let mut last = e.to_string();
+    while core.signal.sleep_until(Instant::now() + rest) {
+        match end_broken_segment(core) {
+            Ok(()) => {
+                tracing::warn!(trail.origin = core.verifier.name(), "the disk works again, and so does the trail");
+                core.queue.resume();
+                return true;
+            }
+            Err(e @ TrailError::Io { .. }) => {
+                let now = e.to_string();
+                if now != last {
+                    tracing::error!(error = %e, "the trail still takes nothing: {e}");
+                    last = now;
+                }
+            }
+            Err(e) => {
+                core.fail(&e.to_string());
+                return false;
+            }
+        }
+    }
+    false
+}
+
+/// After a failed write: makes sure that the segment ends with the last entry that was answered, and
+/// goes on in another file. What failed is cut, so it is in the trail neither now nor later.
+fn end_broken_segment(core: &Engine) -> Result<(), TrailError> {
+    let current = core.current.lock().clone();
+    let unsigned = core.checkpoint.read().size;
+    current.settle_again(unsigned)?;
+    rotate(core, current.end()).map(drop)
 }
 
 /// Ends the open segment, if anything is in it.
@@ -59,7 +104,7 @@ fn end_segment(core: &Engine) -> Result<(), TrailError> {
 
 type Answers = Vec<(Done, Result<Appended, AppendError>)>;
 
-/// Writes one frame. On an error nobody knows what is on disk, so the trail must stop.
+/// Writes one frame. On an error nobody knows what is on disk of it.
 fn commit(core: &Engine, waiting: Vec<Waiting>, recent: &mut Recent) -> Result<Answers, (TrailError, Vec<Done>)> {
     let first = core.size();
     let capacity = waiting.iter().map(|w| w.bytes).sum::<usize>() + 64 * waiting.len();

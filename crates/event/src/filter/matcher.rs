@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::pattern::Glob;
 use super::{FieldName, Filter, Op, Scalar, Test, When};
 use crate::fields::{self, Kind};
-use crate::words::{fold, folds_to, runs};
+use crate::words::{fold, folds_to, is_random_id, runs};
 use crate::{Event, Value};
 
 /// A filter made ready to be asked many times: everything is folded and taken apart once.
@@ -72,12 +72,30 @@ enum Leaf {
     Time { op: Op, when: When },
 }
 
-/// What is asked of all strings together.
+/// What is asked of all strings together. Prose is looked at word by word, any other string as a
+/// whole.
 #[derive(Debug, Clone)]
 enum Words {
     Never,
-    Spread(Vec<String>),
-    One(Leaf),
+    /// Each part is somewhere.
+    Spread(Vec<Part>),
+    /// The words follow each other, or the whole is one string.
+    Phrase {
+        words: Leaf,
+        whole: String,
+    },
+    /// A string fits; of prose one word, when the pattern is for words.
+    Glob {
+        prose: Leaf,
+        whole: Glob,
+    },
+}
+
+/// A part of a bare value: all its words occur in prose, or it is a string by itself.
+#[derive(Debug, Clone)]
+struct Part {
+    words: Vec<String>,
+    whole: String,
 }
 
 impl Node {
@@ -224,12 +242,16 @@ impl Words {
     fn new(test: &Test) -> Self {
         match test {
             Test::Equals(value) => {
-                let mut words: Vec<_> = crate::words::words(value).collect();
-                words.sort_unstable();
-                words.dedup();
-                if words.is_empty() { Self::Never } else { Self::Spread(words) }
+                let part = |part: &str| {
+                    let mut words: Vec<_> = crate::words::words(part).collect();
+                    words.sort_unstable();
+                    words.dedup();
+                    Part { words, whole: fold(part).into_owned() }
+                };
+                Self::Spread(crate::words::parts(value).into_iter().map(part).collect())
             }
-            Test::Phrase(_) | Test::Wildcard(_) => Self::One(Leaf::of_text(test)),
+            Test::Phrase(value) => Self::Phrase { words: Leaf::of_text(test), whole: fold(value).into_owned() },
+            Test::Wildcard(pattern) => Self::Glob { prose: Leaf::of_text(test), whole: Glob::new(pattern) },
             Test::Exists | Test::Cidr(_) | Test::Compare(..) => Self::Never,
         }
     }
@@ -237,18 +259,38 @@ impl Words {
     fn occur(&self, event: &Event<'_>) -> bool {
         match self {
             Self::Never => false,
-            Self::One(test) => event.any_string(&mut |text| test.holds_text(text)),
-            Self::Spread(words) => {
-                let mut missing: Vec<&str> = words.iter().map(String::as_str).collect();
-                event.any_string(&mut |text| {
-                    for run in runs(text) {
-                        missing.retain(|word| !folds_to(run, word));
-                        if missing.is_empty() {
-                            return true;
+            Self::Phrase { words, whole } => event.any_string(&mut |text, is_prose| match is_prose {
+                true => words.holds_text(text),
+                false => folds_to(text, whole),
+            }),
+            Self::Glob { prose, whole } => event.any_string(&mut |text, is_prose| {
+                if is_prose {
+                    return prose.holds_text(text);
+                }
+                let folded = fold(text);
+                whole.matches(&folded) && !is_random_id(&folded)
+            }),
+            Self::Spread(parts) => {
+                // Of each part the words that were not met yet.
+                let mut missing: Vec<(&Part, Vec<&str>)> =
+                    parts.iter().map(|part| (part, part.words.iter().map(String::as_str).collect())).collect();
+                !missing.is_empty()
+                    && event.any_string(&mut |text, is_prose| {
+                        if !is_prose {
+                            missing.retain(|(part, _)| !folds_to(text, &part.whole));
+                            return missing.is_empty();
                         }
-                    }
-                    false
-                })
+                        for run in runs(text) {
+                            missing.retain_mut(|(part, words)| {
+                                words.retain(|word| !folds_to(run, word));
+                                part.words.is_empty() || !words.is_empty()
+                            });
+                            if missing.is_empty() {
+                                return true;
+                            }
+                        }
+                        false
+                    })
             }
         }
     }

@@ -6,7 +6,7 @@ mod plain;
 mod read;
 mod write;
 
-pub use read::parse;
+pub use read::{parse, walk};
 pub use write::write_canonical;
 
 pub(crate) use number::exact;

@@ -25,6 +25,26 @@ pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Value<'a>, JsonError
     }
 }
 
+/// Shows every leaf of a JSON text with its dotted path: strings, numbers and booleans; the elements
+/// of an array have the path of the array. For texts that were checked before: that a key is there
+/// twice is not noticed. No tree is made, and what was shown before an error was shown.
+pub fn walk<'a>(text: &'a [u8], limits: &Limits, f: &mut impl FnMut(&str, &Value<'a>)) -> Result<(), JsonError> {
+    if text.len() > limits.bytes_max {
+        let problem = Problem::TooLong { bytes: text.len(), max: limits.bytes_max };
+        return Err(JsonError::new(problem, limits.bytes_max));
+    }
+    let text = std::str::from_utf8(text).map_err(|error| JsonError::new(Problem::NotUtf8, error.valid_up_to()))?;
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, depth: 0, fields: 0, limits: *limits };
+    let mut path = String::with_capacity(64);
+    reader.skip_space();
+    reader.walk(&mut path, f)?;
+    reader.skip_space();
+    match reader.peek() {
+        None => Ok(()),
+        Some(_) => Err(reader.unexpected("the end")),
+    }
+}
+
 struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -139,6 +159,73 @@ impl<'a> Reader<'a> {
             }
             self.skip_space();
         }
+    }
+
+    fn walk(&mut self, path: &mut String, f: &mut impl FnMut(&str, &Value<'a>)) -> Result<(), JsonError> {
+        let open = match self.peek() {
+            Some(open @ (b'{' | b'[')) => open,
+            _ => {
+                let value = self.value()?;
+                if !matches!(value, Value::Null) {
+                    f(path, &value);
+                }
+                return Ok(());
+            }
+        };
+        if self.depth >= self.limits.depth_max {
+            return Err(self.error(Problem::TooDeep { max: self.limits.depth_max }));
+        }
+        self.depth += 1;
+        self.at += 1;
+        self.skip_space();
+        let close = if open == b'{' { b'}' } else { b']' };
+        if self.peek() == Some(close) {
+            self.at += 1;
+            self.depth -= 1;
+            return Ok(());
+        }
+        loop {
+            let parent = path.len();
+            if open == b'{' {
+                self.key(path)?;
+            }
+            self.walk(path, f)?;
+            path.truncate(parent);
+            self.skip_space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(found) if found == close => {
+                    self.at += 1;
+                    self.depth -= 1;
+                    return Ok(());
+                }
+                _ => return Err(self.unexpected("a comma or the end of it")),
+            }
+            self.skip_space();
+        }
+    }
+
+    /// Reads a key and its colon, and puts it behind the path.
+    fn key(&mut self, path: &mut String) -> Result<(), JsonError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a key in quotes"));
+        }
+        self.fields += 1;
+        if self.fields > self.limits.fields_max {
+            return Err(self.error(Problem::TooManyFields { max: self.limits.fields_max }));
+        }
+        let key = self.string()?;
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(&key);
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return Err(self.unexpected("a colon"));
+        }
+        self.at += 1;
+        self.skip_space();
+        Ok(())
     }
 
     fn number(&mut self) -> Result<f64, JsonError> {

@@ -16,6 +16,7 @@ use axum::response::Sse;
 use axum::response::sse::{self, KeepAlive};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use event::filter::Matcher;
 use event::{Event, Filter, Severity};
 use futures::Stream;
@@ -186,7 +187,7 @@ pub async fn events_stream(
         let mut events = Vec::new();
         for (position, entry) in entries {
             let matched = Event::read(&entry).is_ok_and(|event| matcher.matches(&event));
-            if matched && let Ok(found) = found(position, entry.to_vec()) {
+            if matched && let Ok(found) = found(position, entry) {
                 events.extend(sse::Event::default().event("event").json_data(found));
             }
         }
@@ -374,7 +375,7 @@ pub async fn catalogue_list(State(app): State<App>) -> Json<Page<EventType>> {
 }
 
 /// The entry at a position, if the subject may see it. What it may not see is not there; what was removed is gone.
-pub async fn visible(app: &App, subject: &Subject, position: u64) -> Result<Vec<u8>, Problem> {
+pub async fn visible(app: &App, subject: &Subject, position: u64) -> Result<Bytes, Problem> {
     match entry_at(app, position).await? {
         Some(entry) if entry.is_empty() => Err(Problem::removed(why_removed(&removed(app, position).await?))),
         Some(entry) => seen(subject, position, entry),
@@ -382,14 +383,14 @@ pub async fn visible(app: &App, subject: &Subject, position: u64) -> Result<Vec<
     }
 }
 
-async fn entry_at(app: &App, position: u64) -> Result<Option<Vec<u8>>, Problem> {
+async fn entry_at(app: &App, position: u64) -> Result<Option<Bytes>, Problem> {
     let trail = app.door.trail().clone();
     let entry =
         tokio::task::spawn_blocking(move || trail.get(position)).await.map_err(|error| Problem::internal(&error))?;
-    Ok(entry.map_err(|error| Problem::internal(&error))?.map(|entry| entry.to_vec()))
+    entry.map_err(|error| Problem::internal(&error))
 }
 
-fn seen(subject: &Subject, position: u64, entry: Vec<u8>) -> Result<Vec<u8>, Problem> {
+fn seen(subject: &Subject, position: u64, entry: Bytes) -> Result<Bytes, Problem> {
     let event = Event::read(&entry).map_err(|error| Problem::internal(&error))?;
     let visible = Matcher::new(&subject.visibility()).matches(&event);
     if visible { Ok(entry) } else { Err(absent(position)) }
@@ -430,12 +431,12 @@ fn why_removed(removed: &Removed) -> String {
 }
 
 /// An event as the API shows it.
-pub fn found(position: u64, entry: Vec<u8>) -> Result<Found, Problem> {
+pub fn found(position: u64, entry: Bytes) -> Result<Found, Problem> {
     Ok(Found { position, event: raw(entry)? })
 }
 
-fn raw(entry: Vec<u8>) -> Result<Box<RawValue>, Problem> {
-    let text = String::from_utf8(entry).map_err(|error| Problem::internal(&error))?;
+fn raw(entry: Bytes) -> Result<Box<RawValue>, Problem> {
+    let text = String::from_utf8(entry.into()).map_err(|error| Problem::internal(&error))?;
     RawValue::from_string(text).map_err(|error| Problem::internal(&error))
 }
 

@@ -197,7 +197,7 @@ pub async fn erasures_get(
         let read = read.await.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
         for (position, entry) in read {
             if let Some(entry) = entry.filter(|entry| !entry.is_empty()) {
-                one.samples.push(found(position, entry.to_vec())?);
+                one.samples.push(found(position, entry)?);
             }
         }
     }

@@ -174,12 +174,10 @@ pub async fn cancel(app: &App, subject: &Subject, id: &str) -> Result<Shown, Err
         RemovalState::Counting | RemovalState::Ready => {
             return Err(Error::conflict("refuse the erasure, with a reason"));
         }
-        // Nothing of it is carried out any more; it only gives up what is left.
+        // The worker ends it in good order: the index may have to forget what the trail has lost already.
         RemovalState::Failed => {
-            let at = app.clock.now().as_millisecond();
-            let end = End { at, by: Some(subject.user_name()), position: None, error: removal.error.as_deref() };
-            state::removals::end(&mut transaction, id, RemovalState::Cancelled, &end).await?;
-            state::erasures::forget_filter(&mut transaction, id).await?;
+            state::removals::begin(&mut transaction, id, &removal.reason, removal.tries + 1).await?;
+            state::removals::ask_to_stop(&mut transaction, id, subject.user_name()).await?;
         }
         RemovalState::Done | RemovalState::Cancelled => {
             return Err(Error::conflict(format!("it is {} already", removal.state.name())));

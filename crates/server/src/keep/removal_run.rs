@@ -22,23 +22,26 @@ use crate::state::removals::{End, Removal, Step};
 
 /// Steps at a time. A hold that is placed waits for them; a pack that lies across their end is written twice.
 const STEPS: u32 = 4;
+/// The index writes whole segments anew to forget anything in them, so it is asked for as much as possible at once.
+const FORGET_STEPS: u32 = 32;
 const READ_ENTRIES_MAX: usize = 4_096;
 const READ_BYTES_MAX: usize = 4 << 20;
 
 /// Runs until nothing is left, somebody called it off, or the server goes down.
 pub async fn run(app: &App, removal: Removal) -> Result<(), Error> {
     let id = removal.id;
-    loop {
-        if app.stop.is_cancelled() {
-            return Ok(());
-        }
+    let mut unforgotten = 0;
+    while !app.stop.is_cancelled() {
         if let Some(by) = state::removals::stop_by(&app.state, &id).await? {
+            forget(app, &id).await?;
             return finish(app, &id, RemovalState::Cancelled, Some(&by), None).await;
         }
-        let _gate = app.removals.gate.lock().await;
+        let gate = app.removals.gate.lock().await;
         let steps = state::removals::steps_to_do(&app.state, &id, STEPS).await?;
         if steps.is_empty() {
-            break;
+            drop(gate);
+            forget(app, &id).await?;
+            return finish(app, &id, RemovalState::Done, None, None).await;
         }
         let steps = without_held(app, &id, steps).await?;
         let picks = steps.iter().map(Picks::of).collect::<Result<Vec<_>, _>>()?;
@@ -47,8 +50,32 @@ pub async fn run(app: &App, removal: Removal) -> Result<(), Error> {
         forget_quotes(app, &mut transaction, &picks).await?;
         state::removals::carried_out(&mut transaction, &id, &steps, bytes_freed).await?;
         transaction.commit().await?;
+        drop(gate);
+        unforgotten += STEPS;
+        if unforgotten >= FORGET_STEPS {
+            unforgotten = 0;
+            forget(app, &id).await?;
+        }
     }
-    finish(app, &id, RemovalState::Done, None, None).await
+    Ok(())
+}
+
+/// Has the index forget what is gone from the trail. After the trail: the index would else take it in again.
+async fn forget(app: &App, id: &str) -> Result<(), Error> {
+    loop {
+        let steps = state::removals::steps_to_forget(&app.state, id, FORGET_STEPS).await?;
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let picks = steps.iter().map(Picks::of).collect::<Result<Vec<_>, _>>()?;
+        let ranges: Vec<Range<u64>> = picks.iter().flat_map(Picks::ranges).collect();
+        let store = app.store.clone();
+        let forgotten = tokio::task::spawn_blocking(move || store.forget(&ranges)).await;
+        forgotten.map_err(|error| Error::GivenUp(error.to_string()))??;
+        let mut transaction = state::begin_write(&app.state).await?;
+        state::removals::forgotten(&mut transaction, id, &steps).await?;
+        transaction.commit().await?;
+    }
 }
 
 /// Takes out what a hold that was placed since the counting keeps.
@@ -130,30 +157,20 @@ fn sift(trail: &Trail, holds: &Standing, picks: &mut Picks, out: &mut Out) -> Re
     Ok(())
 }
 
-/// Removes the entries from the trail and has the index forget them. Answers the bytes that became free; none when
-/// the server goes down meanwhile, and it has to be done again.
+/// Removes the entries from the trail. Answers the bytes that became free; none when the server goes down meanwhile,
+/// and it has to be done again.
 async fn remove(app: &App, picks: &[Picks]) -> Result<Option<u64>, Error> {
-    let ranges: Vec<Range<u64>> = picks.iter().flat_map(Picks::ranges).collect();
-    if ranges.is_empty() {
+    let positions: trail::Removal = picks.iter().flat_map(Picks::ranges).collect();
+    if positions.is_empty() {
         return Ok(Some(0));
     }
-    let (trail, store, stop) = (app.trail().clone(), app.store.clone(), app.stop.clone());
+    let (trail, stop) = (app.trail().clone(), app.stop.clone());
     let removed = tokio::task::spawn_blocking(move || {
-        let mut positions = trail::Removal::new();
-        for range in &ranges {
-            positions.insert(range.clone());
-        }
         let mut progress = |_| if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         let removed = trail.remove(&positions, &mut progress);
-        if stop.is_cancelled() {
-            return Ok(None);
-        }
-        let freed = removed?.bytes_freed;
-        // After the trail: the index would else take them in again.
-        store.forget(&ranges)?;
-        Ok(Some(freed))
+        if stop.is_cancelled() { Ok(None) } else { removed.map(|removed| Some(removed.bytes_freed)) }
     });
-    removed.await.map_err(|error| Error::GivenUp(error.to_string()))?
+    Ok(removed.await.map_err(|error| Error::GivenUp(error.to_string()))??)
 }
 
 /// Empties what the state quotes of removed events: messages, attempts, lines of the inbox, files that were mailed.

@@ -2,6 +2,7 @@
 
 use api::notify::ChannelKind;
 use api::report::{Certificate, EmailTo, Format};
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{Error, Reports, blocking, file};
@@ -123,12 +124,7 @@ impl Reports {
     }
 
     /// The audit summary of an event as a file that goes with a mail. Whoever sends the mail records it.
-    pub async fn summary_attached(
-        &self,
-        subject: &Subject,
-        position: u64,
-        entry: Vec<u8>,
-    ) -> Result<Attachment, Error> {
+    pub async fn summary_attached(&self, subject: &Subject, position: u64, entry: Bytes) -> Result<Attachment, Error> {
         let (pdf, _) = self.summarize(subject, position, entry).await?;
         let needs = &self.0.needs;
         let path = needs.folder.join(format!("{SUMMARY_PREFIX}{}.pdf", crate::state::new_id(needs.clock.now())));

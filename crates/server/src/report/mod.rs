@@ -22,6 +22,7 @@ pub mod spool;
 #[cfg(test)]
 mod tests;
 
+use bytes::Bytes;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -243,7 +244,7 @@ impl Reports {
     }
 
     /// The audit summary of an event as PDF. That it was taken is an event itself.
-    pub async fn summary(&self, subject: &Subject, position: u64, entry: Vec<u8>) -> Result<Vec<u8>, Error> {
+    pub async fn summary(&self, subject: &Subject, position: u64, entry: Bytes) -> Result<Vec<u8>, Error> {
         let (bytes, facts) = self.summarize(subject, position, entry).await?;
         let event = json!({
             "event": {"action": "audit.exported", "outcome": "success"},
@@ -259,7 +260,7 @@ impl Reports {
         &self,
         subject: &Subject,
         position: u64,
-        entry: Vec<u8>,
+        entry: Bytes,
     ) -> Result<(Vec<u8>, pdf::EventFacts), Error> {
         let (needs, by) = (self.0.needs.clone(), subject.user_name().to_owned());
         blocking(move || {

@@ -299,11 +299,34 @@ pub async fn steps_to_do(pool: &SqlitePool, id: &str, count: u32) -> sqlx::Resul
     .await
 }
 
+/// Steps that are gone from the trail and not yet from the index.
+pub async fn steps_to_forget(pool: &SqlitePool, id: &str, count: u32) -> sqlx::Result<Vec<Step>> {
+    sqlx::query_as(
+        "SELECT removal_id, base, picks, entries FROM removal_steps WHERE removal_id = $1 AND done = 1 ORDER BY base LIMIT $2",
+    )
+    .bind(id)
+    .bind(count)
+    .fetch_all(pool)
+    .await
+}
+
+/// Writes down that the index forgot these steps.
+pub async fn forgotten(transaction: &mut SqliteConnection, id: &str, steps: &[Step]) -> sqlx::Result<()> {
+    for step in steps {
+        sqlx::query("UPDATE removal_steps SET done = 2 WHERE removal_id = $1 AND base = $2")
+            .bind(id)
+            .bind(step.base)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    Ok(())
+}
+
 /// The steps that were carried out, after that base.
 pub async fn steps_done(pool: &SqlitePool, id: &str, after: i64, count: u32) -> sqlx::Result<Vec<Step>> {
     sqlx::query_as(
         "SELECT removal_id, base, picks, entries FROM removal_steps \
-         WHERE removal_id = $1 AND done = 1 AND base > $2 ORDER BY base LIMIT $3",
+         WHERE removal_id = $1 AND done > 0 AND base > $2 ORDER BY base LIMIT $3",
     )
     .bind(id)
     .bind(after)
@@ -324,7 +347,7 @@ pub async fn repick(connection: &mut SqliteConnection, step: &Step) -> sqlx::Res
     Ok(())
 }
 
-/// Writes down that steps were carried out.
+/// Writes down that steps are gone from the trail.
 pub async fn carried_out(
     transaction: &mut SqliteConnection,
     id: &str,

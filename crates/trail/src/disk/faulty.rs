@@ -42,6 +42,7 @@ struct State {
     fail_sync_of: Option<String>,
     down: bool,
     full: bool,
+    no_handles: bool,
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
@@ -83,6 +84,7 @@ impl FaultyDisk {
             fail_sync_of: None,
             down: false,
             full: false,
+            no_handles: false,
             inodes: Vec::new(),
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
@@ -133,6 +135,11 @@ impl FaultyDisk {
     /// Has no room for more bytes, or has it again.
     pub fn set_full(&self, full: bool) {
         self.0.lock().full = full;
+    }
+
+    /// Has no more file handles to give, or has them again.
+    pub fn set_no_handles(&self, none: bool) {
+        self.0.lock().no_handles = none;
     }
 
     /// Cuts the power: every operation fails until [`FaultyDisk::restart`].
@@ -235,6 +242,10 @@ impl State {
         z ^ (z >> 31)
     }
 
+    fn handle_left(&self) -> io::Result<()> {
+        if self.no_handles { Err(io::Error::other("too many open files")) } else { Ok(()) }
+    }
+
     fn change_name(&mut self, change: NameChange) {
         apply(&mut self.names, &change);
         let (NameChange::Put(path, _) | NameChange::Rename(_, path) | NameChange::Remove(path)) = &change;
@@ -269,6 +280,10 @@ fn write(content: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
 impl Disk for FaultyDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let (inode, epoch) = self.run(|state| {
+            state.handle_left()?;
+            if state.full {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             if !state.folders.contains(&folder_of(path)) {
                 return Err(io::ErrorKind::NotFound.into());
             }
@@ -281,7 +296,10 @@ impl Disk for FaultyDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let found = self.run(|state| Ok((state.names.get(path).copied().ok_or(io::ErrorKind::NotFound)?, state.epoch)));
+        let found = self.run(|state| {
+            state.handle_left()?;
+            Ok((state.names.get(path).copied().ok_or(io::ErrorKind::NotFound)?, state.epoch))
+        });
         let (inode, epoch) = found?;
         Ok(self.handle(inode, epoch))
     }
@@ -329,6 +347,7 @@ impl Disk for FaultyDisk {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.run(|state| {
+            state.handle_left()?;
             let (durable, pending) =
                 std::mem::take(&mut state.pending_names).into_iter().partition(|(folder, _)| folder == path);
             state.pending_names = pending;

@@ -8,6 +8,7 @@ use std::thread;
 use super::{Fault, Progress, Verified};
 use crate::checkpoint::Checkpoint;
 use crate::disk::{self, Disk, RealDisk};
+use crate::engine::COSIGNED;
 use crate::hash::Hash;
 use crate::note::VerifyingKey;
 use crate::tree::{Edge, FullTile};
@@ -35,6 +36,7 @@ pub fn folder_on(
     known: Option<&Checkpoint>,
 ) -> Result<Verified, Fault> {
     // First the checkpoint, then the files: while a server is writing, those only grow.
+    let cosigned = read_cosigned(disk, dir, key);
     let signed = read_checkpoint(disk, dir, key);
     let units = list(disk, dir)?;
     let mut walk = Walk {
@@ -50,6 +52,9 @@ pub fn folder_on(
     };
     let total = signed.as_ref().map_or(0, |s| s.size).max(known.map_or(0, |k| k.size));
     walk.roots.extend(signed.as_ref().ok().map(|s| (s.size, s.root, "the checkpoint")));
+    let cosigned = cosigned.transpose();
+    walk.roots
+        .extend(cosigned.as_ref().ok().and_then(Option::as_ref).map(|s| (s.size, s.root, "the cosigned checkpoint")));
     walk.roots.extend(known.map(|k| (k.size, k.root, "the checkpoint kept elsewhere")));
     walk.roots.sort_by_key(|(size, ..)| std::cmp::Reverse(*size));
     walk.pass_roots()?;
@@ -83,23 +88,35 @@ pub fn folder_on(
         ));
     }
     let signed = signed.map_err(|what| Fault { position: walk.vouched, ..what })?;
+    let cosigned = cosigned.map_err(|what| Fault { position: walk.vouched, ..what })?;
     Ok(Verified {
         origin: signed.origin,
         size: signed.size,
         root: signed.root,
+        cosigned,
         beyond: size - signed.size,
         removed: walk.removed,
         torn_bytes: walk.torn_bytes,
     })
 }
 
+fn read_cosigned(disk: &dyn Disk, dir: &Path, key: &VerifyingKey) -> Option<Result<Checkpoint, Fault>> {
+    let path = dir.join(COSIGNED);
+    disk.open_read(&path)
+        .map_or_else(|e| e.kind() != io::ErrorKind::NotFound, |_| true)
+        .then(|| read_signed(disk, &path, key))
+}
+
 fn read_checkpoint(disk: &dyn Disk, dir: &Path, key: &VerifyingKey) -> Result<Checkpoint, Fault> {
-    let path = dir.join("checkpoint");
-    let bytes = disk::read_all(disk, &path).map_err(|e| match e.kind() {
+    read_signed(disk, &dir.join("checkpoint"), key)
+}
+
+fn read_signed(disk: &dyn Disk, path: &Path, key: &VerifyingKey) -> Result<Checkpoint, Fault> {
+    let bytes = disk::read_all(disk, path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => Fault::wrong(0, format!("{} is missing", path.display())),
         _ => Fault::unreadable(0, format!("{}: {e}", path.display())),
     })?;
-    let note = String::from_utf8(bytes).map_err(|_| Fault::wrong(0, "the checkpoint is not text"))?;
+    let note = String::from_utf8(bytes).map_err(|_| Fault::wrong(0, format!("{} is not text", path.display())))?;
     super::checkpoint(&note, key).map_err(|e| Fault::wrong(0, e.to_string()))
 }
 
