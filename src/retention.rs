@@ -11,13 +11,8 @@ use crate::output::{self, Column, Format};
 use crate::remote::{Client, Remote};
 use crate::resource::escape;
 
-const POLICIES: &[Column] = &[
-    ("CATEGORY", "category"),
-    ("KEEP", "keep"),
-    ("NOTE", "note"),
-    ("CHANGED", "updated_at"),
-    ("BY", "updated_by"),
-];
+const POLICIES: &[Column] =
+    &[("CATEGORY", "category"), ("KEEP", "keep"), ("NOTE", "note"), ("CHANGED", "updated_at"), ("BY", "updated_by")];
 const REMOVALS: &[Column] = &[
     ("AT", "at"),
     ("STATE", "state"),

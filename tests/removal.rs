@@ -63,10 +63,18 @@ impl Belfry {
     fn second_person(&self, name: &str) -> String {
         let body = json!({ "name": name, "role": "administrator", "password": PASSWORD });
         self.post("/api/v1/users", &body).good();
-        let session = self.client().post(format!("{}/api/v1/session", self.url)).json(&json!({ "name": name, "password": PASSWORD }));
+        let session = self
+            .client()
+            .post(format!("{}/api/v1/session", self.url))
+            .json(&json!({ "name": name, "password": PASSWORD }));
         let cookie = self.answer(session).header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
         let scopes = json!({ "name": "t", "scopes": ["trail:erase", "retention:read", "events:read"] });
-        let made = self.client().post(format!("{}/api/v1/tokens", self.url)).header("cookie", cookie).header("origin", &self.url).json(&scopes);
+        let made = self
+            .client()
+            .post(format!("{}/api/v1/tokens", self.url))
+            .header("cookie", cookie)
+            .header("origin", &self.url)
+            .json(&scopes);
         self.answer(made).good()["token"].as_str().unwrap().to_owned()
     }
 
@@ -157,7 +165,8 @@ fn a_policy_removes_one_category_and_everything_stays_proven() {
     let sessions = belfry.send_of("session", "sandra", 400);
     let users = belfry.send_of("user", "ulrich", 300);
     let kept = belfry.keep_checkpoint();
-    let (gone_proof, kept_proof) = (belfry.keep_proof(sessions.start + 7, "gone.json"), belfry.keep_proof(users.start, "kept.json"));
+    let (gone_proof, kept_proof) =
+        (belfry.keep_proof(sessions.start + 7, "gone.json"), belfry.keep_proof(users.start, "kept.json"));
     belfry.post("/api/v1/retention/preview", &json!({})).refused(409);
     belfry.put("/api/v1/retention/policies/session", &json!({ "keep": "0d" })).refused(422);
     belfry.put("/api/v1/retention/policies/session", &json!({ "keep": "soon" })).refused(422);
@@ -201,7 +210,11 @@ fn a_policy_removes_one_category_and_everything_stays_proven() {
     };
     look(&belfry);
     let organization = belfry.get("/api/v1/trail").good()["organization"].as_str().unwrap().to_owned();
-    let bundle = format!("/trail/{organization}/tile/entries/{:03}.p/{}", sessions.start / 256, 255.min(belfry.get("/api/v1/trail").good()["checkpoint"]["size"].as_u64().unwrap() % 256));
+    let bundle = format!(
+        "/trail/{organization}/tile/entries/{:03}.p/{}",
+        sessions.start / 256,
+        255.min(belfry.get("/api/v1/trail").good()["checkpoint"]["size"].as_u64().unwrap() % 256)
+    );
     let bundle = belfry.get(&bundle);
     assert!(bundle.status == 410 || bundle.status == 404, "{}", bundle.text());
     let told = belfry.get(&format!("/api/v1/events/{}", done["event_position"])).good();
@@ -306,7 +319,10 @@ fn an_erasure_takes_two_people_and_leaves_nothing_but_hashes() {
     belfry.settled(&asked["removal"]);
     let done = belfry.get(&path).good();
     assert_eq!(done["state"], "completed", "{done}");
-    assert_eq!((&done["filter"], &done["salt"], &done["filter_hash"]), (&Value::Null, &Value::Null, &asked["filter_hash"]));
+    assert_eq!(
+        (&done["filter"], &done["salt"], &done["filter_hash"]),
+        (&Value::Null, &Value::Null, &asked["filter_hash"])
+    );
     assert_eq!(done["decided_by"], "second");
     belfry.post_as(&second, &format!("{path}/approve"), &approve(20)).refused(409);
 
@@ -386,7 +402,10 @@ fn the_command_line_previews_applies_holds_and_erases() {
     belfry.send_of("session", "sandra", 30);
     let said = |arguments: &[&str]| {
         let output = belfry.cli(arguments);
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+        )
     };
     assert_eq!(said(&["retention", "set", "session", "1s", "--note", "test"]).0, Some(0));
     assert!(said(&["retention", "list"]).1.contains("session"));
@@ -403,7 +422,8 @@ fn the_command_line_previews_applies_holds_and_erases() {
     assert!(code == Some(0) && applied.contains("30 events removed"), "{applied}");
     assert!(said(&["retention", "runs"]).1.contains("done"));
     assert_eq!(said(&["retention", "remove", "session"]).0, Some(0));
-    let (code, asked) = said(&["erasure", "request", "user.name: admin and event.action: user.login", "--reason", "test"]);
+    let (code, asked) =
+        said(&["erasure", "request", "user.name: admin and event.action: user.login", "--reason", "test"]);
     assert_eq!(code, Some(0), "{asked}");
     let id = asked.split_whitespace().next().unwrap();
     assert_eq!(said(&["erasure", "approve", id, "--events", "1"]).0, Some(2), "not by the same person");

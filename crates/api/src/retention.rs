@@ -88,8 +88,7 @@ pub enum RemovalState {
 }
 
 impl RemovalState {
-    pub const ALL: [Self; 6] =
-        [Self::Counting, Self::Ready, Self::Running, Self::Done, Self::Cancelled, Self::Failed];
+    pub const ALL: [Self; 6] = [Self::Counting, Self::Ready, Self::Running, Self::Done, Self::Cancelled, Self::Failed];
 
     pub fn name(self) -> &'static str {
         match self {

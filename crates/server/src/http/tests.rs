@@ -548,7 +548,8 @@ async fn the_daily_run_removes_by_the_time_events_came_in() {
     let house = House::with_clock(clock.clone()).await;
     tokio::spawn(crate::keep::removal::work(house.app.clone()));
     tokio::spawn(crate::keep::retention::daily(house.app.clone()));
-    let event = |at: &str| json!({"@timestamp": at, "event": {"action": "a.b", "category": "door"}, "user": {"name": "jane"}});
+    let event =
+        |at: &str| json!({"@timestamp": at, "event": {"action": "a.b", "category": "door"}, "user": {"name": "jane"}});
     let send = async |at: &str| {
         let sent = house.as_token(&house.admin, Method::POST, "/api/v1/events", Some(event(at))).await;
         sent.json::<api::events::Receipt>().first.unwrap()

@@ -146,7 +146,10 @@ pub async fn apply(app: &App, id: &str, confirmed: &RemovalApply) -> Result<Show
 /// Whether what was counted is what somebody says yes to.
 pub(super) fn confirmed_as_counted(removal: &Removal, events: u64) -> Result<(), Error> {
     if removal.state != RemovalState::Ready {
-        return Err(Error::conflict(format!("it is {}, and only one that is counted can be confirmed", removal.state.name())));
+        return Err(Error::conflict(format!(
+            "it is {}, and only one that is counted can be confirmed",
+            removal.state.name()
+        )));
     }
     if removal.tally.entries == 0 {
         return Err(Error::conflict("there is nothing to remove"));
@@ -266,11 +269,7 @@ pub(super) fn shown(removal: Removal, holds: &[Hold]) -> Shown {
             .into_iter()
             .map(|lane| PolicyApplied { category: lane.category, keep: lane.keep, before: time_text(lane.before) })
             .collect(),
-        held: tally
-            .held
-            .into_iter()
-            .map(|(hold, events)| HeldCount { name: name(&hold), hold, events })
-            .collect(),
+        held: tally.held.into_iter().map(|(hold, events)| HeldCount { name: name(&hold), hold, events }).collect(),
         protected: tally.protected,
         removed: removal.removed,
         bytes_freed: removal.bytes_freed,
@@ -299,7 +298,11 @@ pub async fn work(app: App) {
                 if tries >= TRIES_MAX {
                     tries = 0;
                     if let Err(error) = removal_run::fail(&app, &removal, &what).await {
-                        tracing::error!(removal.id = removal, "that it failed can't be written down: {}", chain(&error));
+                        tracing::error!(
+                            removal.id = removal,
+                            "that it failed can't be written down: {}",
+                            chain(&error)
+                        );
                     }
                 }
                 tokio::select! {

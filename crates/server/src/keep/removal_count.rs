@@ -166,7 +166,9 @@ mod tests {
             let entry = |(category, seconds): &(&str, i64)| {
                 let at = jiff::Timestamp::from_second(*seconds).unwrap();
                 let module = if *category == "trail" { "belfry" } else { "m" };
-                format!(r#"{{"event":{{"action":"trail.x","category":"{category}","ingested":"{at}","module":"{module}"}},"user":{{"name":"u{seconds}"}}}}"#)
+                format!(
+                    r#"{{"event":{{"action":"trail.x","category":"{category}","ingested":"{at}","module":"{module}"}},"user":{{"name":"u{seconds}"}}}}"#
+                )
             };
             let entries = chunk.iter().map(|event| entry(event).into_bytes().into()).collect();
             trail.append_wait(Batch { entries, tag: None }).unwrap();

@@ -224,13 +224,7 @@ pub async fn fail(app: &App, id: &str, what: &str) -> Result<(), Error> {
 }
 
 /// Says in the trail what was removed, and ends the removal.
-async fn finish(
-    app: &App,
-    id: &str,
-    state: RemovalState,
-    by: Option<&str>,
-    error: Option<&str>,
-) -> Result<(), Error> {
+async fn finish(app: &App, id: &str, state: RemovalState, by: Option<&str>, error: Option<&str>) -> Result<(), Error> {
     // A message that was on its way while its event went has written down what it sent.
     let mut after = -1;
     loop {
@@ -259,7 +253,13 @@ async fn finish(
         state::erasures::forget_filter(&mut transaction, id).await?;
     }
     transaction.commit().await?;
-    tracing::info!(removal.id = id, removal.removed, "removal {id} is {}: {} events removed", state.name(), removal.removed);
+    tracing::info!(
+        removal.id = id,
+        removal.removed,
+        "removal {id} is {}: {} events removed",
+        state.name(),
+        removal.removed
+    );
     // What was overwritten in the database still stands in its log, until that begins anew.
     state::begin_log_anew(&app.state).await;
     Ok(())
@@ -296,8 +296,7 @@ fn told(
         .iter()
         .map(|lane| json!({"category": lane.category, "keep": lane.keep, "before": state::time_text(lane.before)}))
         .collect();
-    let held: Vec<Value> =
-        tally.held.iter().map(|(hold, events)| json!({"hold": hold, "events": events})).collect();
+    let held: Vec<Value> = tally.held.iter().map(|(hold, events)| json!({"hold": hold, "events": events})).collect();
     let mut event = json!({
         "event": {"action": action, "outcome": if state == RemovalState::Done { "success" } else { "failure" }, "reason": what},
         "entity": {"type": removal.kind.name(), "id": removal.id, "name": format!("{} {}", removal.kind.name(), removal.id)},

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use api::retention::{Policy as Shown, PolicyDraft, Removal as ShownRemoval, RemovalKind, RemovalState, Retention, Schedule};
+use api::retention::{
+    Policy as Shown, PolicyDraft, Removal as ShownRemoval, RemovalKind, RemovalState, Retention, Schedule,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -88,7 +90,10 @@ pub async fn set_policy(app: &App, subject: &Subject, category: &str, draft: &Po
     let keep_seconds = seconds(&draft.keep).map_err(invalid)?;
     let floor = seconds(&app.config.retention.floor).unwrap_or(i64::MAX);
     if keep_seconds < floor.max(1) {
-        return Err(invalid(format!("nothing younger than {} is removed ([retention] floor)", app.config.retention.floor)));
+        return Err(invalid(format!(
+            "nothing younger than {} is removed ([retention] floor)",
+            app.config.retention.floor
+        )));
     }
     let note = if draft.note.trim().is_empty() { String::new() } else { text("/note", &draft.note, "a note")? };
     let policy = Policy {

@@ -29,17 +29,15 @@ pub async fn find(connection: &mut SqliteConnection, id: &str) -> sqlx::Result<O
 }
 
 pub async fn add(connection: &mut SqliteConnection, erasure: &Erasure) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO erasures (id, filter, salt, filter_hash, from_at, to_at) VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(&erasure.id)
-    .bind(&erasure.filter)
-    .bind(&erasure.salt)
-    .bind(&erasure.filter_hash)
-    .bind(erasure.from_at)
-    .bind(erasure.to_at)
-    .execute(connection)
-    .await?;
+    sqlx::query("INSERT INTO erasures (id, filter, salt, filter_hash, from_at, to_at) VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(&erasure.id)
+        .bind(&erasure.filter)
+        .bind(&erasure.salt)
+        .bind(&erasure.filter_hash)
+        .bind(erasure.from_at)
+        .bind(erasure.to_at)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -58,13 +58,7 @@ pub async fn add(connection: &mut SqliteConnection, hold: &Hold) -> sqlx::Result
 }
 
 /// Releases it, and forgets what exactly it held: the filter may name a person.
-pub async fn release(
-    connection: &mut SqliteConnection,
-    id: &str,
-    by: &str,
-    at: i64,
-    reason: &str,
-) -> sqlx::Result<()> {
+pub async fn release(connection: &mut SqliteConnection, id: &str, by: &str, at: i64, reason: &str) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE holds SET filter = NULL, salt = NULL, released_by = $2, released_at = $3, release_reason = $4 WHERE id = $1",
     )

@@ -184,11 +184,7 @@ pub async fn open(connection: &mut SqliteConnection, kind: RemovalKind) -> sqlx:
 }
 
 /// Writes down how far the counting has come, with the step it found. Says whether it is still wanted.
-pub async fn counted(
-    transaction: &mut SqliteConnection,
-    removal: &Removal,
-    step: Option<&Step>,
-) -> sqlx::Result<bool> {
+pub async fn counted(transaction: &mut SqliteConnection, removal: &Removal, step: Option<&Step>) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "UPDATE removals SET looked = $2, lanes = $3, tally = $4, state = $5 WHERE id = $1 AND state = 'counting'",
     )
@@ -258,12 +254,7 @@ pub struct End<'a> {
 }
 
 /// Ends it in `state`. Steps that were not carried out are forgotten, except of one that can be resumed.
-pub async fn end(
-    connection: &mut SqliteConnection,
-    id: &str,
-    state: RemovalState,
-    end: &End<'_>,
-) -> sqlx::Result<()> {
+pub async fn end(connection: &mut SqliteConnection, id: &str, state: RemovalState, end: &End<'_>) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE removals SET state = $2, position = coalesce($3, position), ended_at = $4, ended_by = $5, error = $6, \
          stop_by = NULL WHERE id = $1",
@@ -277,7 +268,10 @@ pub async fn end(
     .execute(&mut *connection)
     .await?;
     if state != RemovalState::Failed {
-        sqlx::query("DELETE FROM removal_steps WHERE removal_id = $1 AND done = 0").bind(id).execute(connection).await?;
+        sqlx::query("DELETE FROM removal_steps WHERE removal_id = $1 AND done = 0")
+            .bind(id)
+            .execute(connection)
+            .await?;
     }
     Ok(())
 }
