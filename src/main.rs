@@ -8,6 +8,8 @@ mod delivery;
 mod demo;
 mod doctor;
 mod duration;
+mod erasure;
+mod hold;
 mod inbox;
 mod index;
 mod init;
@@ -17,6 +19,7 @@ mod output;
 mod remote;
 mod report;
 mod resource;
+mod retention;
 mod rule;
 mod search;
 mod send;
@@ -78,6 +81,12 @@ enum Command {
     Inbox(inbox::Args),
     /// Records that could not be understood
     SetAside(set_aside::Args),
+    /// How long events are kept, and what was removed
+    Retention(retention::Args),
+    /// Legal holds: what is not removed while they stand
+    Hold(hold::Args),
+    /// Erasure of a person's data, with a second person's approval
+    Erasure(erasure::Args),
     /// Settings of the organization
     Setting(setting::Args),
     /// Look for what is wrong with a server or a data folder
@@ -140,6 +149,9 @@ fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Delivery(args) => delivery::run(args).await,
             Command::Inbox(args) => inbox::run(args).await,
             Command::SetAside(args) => set_aside::run(args).await,
+            Command::Retention(args) => retention::run(args).await,
+            Command::Hold(args) => hold::run(args).await,
+            Command::Erasure(args) => erasure::run(args).await,
             Command::Setting(args) => setting::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
             Command::Index(args) => index::run(args).await,

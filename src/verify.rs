@@ -204,6 +204,7 @@ fn bundle(file: &Path, key: Option<&VerifyingKey>, checkpoint: Option<&Path>) ->
         }
     }
     let what = match entries {
+        [one] if one["removed"].is_object() => format!("event at position {}, which was removed,", one["position"]),
         [one] => format!("event at position {}", one["position"]),
         many => format!("{} events", many.len()),
     };
@@ -217,6 +218,8 @@ fn bundle(file: &Path, key: Option<&VerifyingKey>, checkpoint: Option<&Path>) ->
 fn one_entry(entry: &Value, sealed: &Checkpoint) -> Result<(), String> {
     let position = entry["position"].as_u64().ok_or("an entry has no position")?;
     let wrong = |what: &str| format!("position {position}: {what}");
+    // Of an event that was removed its hash is left, and the way from there to the root.
+    let removed = entry["removed"].is_object();
     let bytes = entry["entry"]
         .as_str()
         .and_then(|text| STANDARD.decode(text).ok())
@@ -225,12 +228,17 @@ fn one_entry(entry: &Value, sealed: &Checkpoint) -> Result<(), String> {
     let path: Option<Vec<Hash>> =
         path.iter().map(|hash| Some(Hash(<[u8; 32]>::try_from(STANDARD.decode(hash.as_str()?).ok()?).ok()?))).collect();
     let path = path.ok_or_else(|| wrong("a hash of the path can't be read"))?;
-    let proof = Proof { position, size: sealed.size, leaf: Hash::leaf(&bytes), path };
-    verify::inclusion(&bytes, &proof, sealed).map_err(|error| wrong(&error.to_string()))?;
+    let shown = entry["leaf_hash"].as_str().map(|leaf| STANDARD.decode(leaf).unwrap_or_default());
+    let leaf = match &shown {
+        Some(shown) if removed && bytes.is_empty() => {
+            Hash(<[u8; 32]>::try_from(shown.as_slice()).map_err(|_| wrong("the leaf hash can't be read"))?)
+        }
+        _ => Hash::leaf(&bytes),
+    };
+    let proof = Proof { position, size: sealed.size, leaf, path };
+    verify::leaf(&proof, sealed.size, &sealed.root).map_err(|error| wrong(&error.to_string()))?;
     // What is shown beside the entry must be what was proved.
-    if let Some(leaf) = entry["leaf_hash"].as_str()
-        && STANDARD.decode(leaf).ok().as_deref() != Some(&proof.leaf.0[..])
-    {
+    if shown.is_some_and(|shown| shown != proof.leaf.0) {
         return Err(wrong("the leaf hash is not that of the entry"));
     }
     Ok(())

@@ -17,6 +17,7 @@ mod crash;
 mod events;
 mod mappings;
 mod notifications;
+mod removal;
 mod reports;
 mod tamper;
 mod tidy;

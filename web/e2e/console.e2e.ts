@@ -173,7 +173,7 @@ test('the trail is verified, and every page opens on its own link', async () => 
   await page.goto(`${BASE}/trail`)
   await page.getByRole('button', { name: 'Verify now' }).click()
   await page.getByText('The trail is whole').waitFor({ timeout: 90_000 })
-  for (const [path, name] of [['/', 'Overview'], ['/events', 'Events'], ['/reports', 'Reports'], ['/runs', 'Runs of reports'], ['/inbox', 'Inbox'], ['/rules', 'Rules'], ['/rules/new', 'New rule'], ['/channels', 'Channels'], ['/deliveries', 'Deliveries'], ['/sources', 'Sources'], ['/sources/vault', /Vault/], ['/mappings/vault', /Mapping vault/], ['/trail', 'Trail'], ['/settings', 'Settings'], ['/settings?tab=tokens', 'Settings']] as const) {
+  for (const [path, name] of [['/', 'Overview'], ['/events', 'Events'], ['/reports', 'Reports'], ['/runs', 'Runs of reports'], ['/inbox', 'Inbox'], ['/rules', 'Rules'], ['/rules/new', 'New rule'], ['/channels', 'Channels'], ['/deliveries', 'Deliveries'], ['/sources', 'Sources'], ['/sources/vault', /Vault/], ['/mappings/vault', /Mapping vault/], ['/trail', 'Trail'], ['/retention', 'Retention'], ['/retention?tab=erasures', 'Retention'], ['/settings', 'Settings'], ['/settings?tab=tokens', 'Settings']] as const) {
     await page.goto(BASE + path)
     await page.getByRole('heading', { level: 1, name }).waitFor(PATIENCE)
   }
@@ -181,6 +181,48 @@ test('the trail is verified, and every page opens on its own link', async () => 
   await page.getByRole('combobox', { name: 'Jump to' }).fill('deliv')
   await page.keyboard.press('Enter')
   await page.waitForURL(/deliveries/)
+})
+
+test('a policy is set and previewed, a hold placed and released, an erasure waits for a second person', async () => {
+  await page.goto(`${BASE}/retention`)
+  await page.getByRole('button', { name: 'New policy' }).click()
+  const policy = page.getByRole('complementary', { name: 'Policy' })
+  await policy.getByLabel('Category').fill('session')
+  await policy.getByLabel('Keep for').fill('1h')
+  await policy.getByRole('button', { name: 'Set the policy' }).click()
+  await policy.getByText(/nothing younger than 1d/).first().waitFor()
+  await policy.getByLabel('Keep for').fill('400d')
+  await policy.getByRole('button', { name: 'Set the policy' }).click()
+  await page.getByRole('table', { name: 'Policies' }).getByText('400d').waitFor(PATIENCE)
+  await page.getByRole('button', { name: 'Preview what is past its time' }).click()
+  await page.getByText('Nothing is past its time.').waitFor(PATIENCE)
+
+  await page.getByRole('tab', { name: 'Legal holds' }).click()
+  await page.getByRole('button', { name: 'Place a hold' }).click()
+  const hold = page.getByRole('complementary', { name: 'Legal hold' })
+  await hold.getByLabel('Name').fill(`Case ${RUN}`)
+  await hold.getByRole('combobox', { name: 'Events to hold' }).fill('user.name: nobody')
+  await hold.getByLabel('Reason').fill('court order')
+  await hold.getByRole('button', { name: 'Place the hold' }).click()
+  await page.getByRole('grid', { name: 'holds' }).getByText(`Case ${RUN}`).click()
+  await hold.getByRole('button', { name: 'Release' }).click()
+  const asked = page.getByRole('dialog')
+  await asked.getByLabel('Reason').fill('settled')
+  await asked.getByLabel(/^Type/).fill(`Case ${RUN}`)
+  await asked.getByRole('button', { name: 'Release the hold' }).click()
+  await page.getByRole('grid', { name: 'holds' }).getByText('released', { exact: true }).first().waitFor(PATIENCE)
+
+  await page.goto(`${BASE}/retention?tab=erasures&open=new`)
+  const erasure = page.getByRole('complementary', { name: 'Erasure' })
+  await erasure.getByRole('combobox', { name: 'Events to erase' }).fill(`user.name: "${ACTOR}"`)
+  await erasure.getByLabel('Reason').fill('request 2026-17')
+  await erasure.getByRole('button', { name: 'Count, and ask for approval' }).click()
+  await erasure.getByText('another person has to approve it').waitFor(PATIENCE)
+  await erasure.getByText('Some of the events').waitFor(PATIENCE)
+  await erasure.getByRole('button', { name: 'Withdraw…' }).click()
+  await page.getByRole('dialog').getByLabel('Reason').fill('only a test')
+  await page.getByRole('dialog').getByRole('button', { name: 'Withdraw' }).click()
+  await erasure.getByText(/^refused by/).waitFor(PATIENCE)
 })
 
 test('nothing was refused by the content policy and no script failed', () => {

@@ -58,6 +58,7 @@ const pages = [
   page('/sources/$name', () => import('@/pages/Source'), 'Source', (c) => c.prefetchQuery(ask.sources)),
   page('/mappings/$name', () => import('@/pages/MappingEditor'), 'MappingEditor'),
   page('/trail', () => import('@/pages/Trail'), 'Trail', (c) => c.prefetchQuery(ask.trail)),
+  page('/retention', () => import('@/pages/Retention'), 'Retention', (c) => c.prefetchQuery(ask.retention)),
   page('/settings', () => import('@/pages/Settings'), 'Settings'),
   page('$', () => import('@/pages/Missing'), 'Missing'),
 ]

@@ -46,11 +46,17 @@ pub enum Privilege {
     TrailRead,
     #[serde(rename = "trail:verify")]
     TrailVerify,
+    #[serde(rename = "trail:erase")]
+    TrailErase,
+    #[serde(rename = "retention:read")]
+    RetentionRead,
+    #[serde(rename = "retention:write")]
+    RetentionWrite,
 }
 
 impl Privilege {
     /// All there are, in the order of the manual.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::EventsRead,
         Self::EventsWrite,
         Self::ReportsRun,
@@ -71,6 +77,9 @@ impl Privilege {
         Self::SettingsWrite,
         Self::TrailRead,
         Self::TrailVerify,
+        Self::TrailErase,
+        Self::RetentionRead,
+        Self::RetentionWrite,
     ];
 
     /// Its name in JSON, in the manual and on the command line.
@@ -96,6 +105,9 @@ impl Privilege {
             Self::SettingsWrite => "settings:write",
             Self::TrailRead => "trail:read",
             Self::TrailVerify => "trail:verify",
+            Self::TrailErase => "trail:erase",
+            Self::RetentionRead => "retention:read",
+            Self::RetentionWrite => "retention:write",
         }
     }
 
@@ -154,6 +166,7 @@ impl Role {
                 Privilege::TokensOwn,
                 Privilege::TrailRead,
                 Privilege::TrailVerify,
+                Privilege::RetentionRead,
             ],
             Self::Member => &[Privilege::InboxOwn, Privilege::TokensOwn],
         }

@@ -7,6 +7,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::retention::Removed;
+
 /// What became of a batch. All accepted events are on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
@@ -125,9 +127,9 @@ pub struct EventDetail {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EventProof {
     pub position: u64,
-    /// Base64 of the entry: the canonical JSON of the event.
+    /// Base64 of the entry: the canonical JSON of the event. Empty when the event was removed.
     pub entry: String,
-    /// Base64.
+    /// Base64; of a removed event the hash that stands in its place.
     pub leaf_hash: String,
     pub tree_size: u64,
     /// The inclusion proof of RFC 6962, base64 each, from the leaf upwards.
@@ -135,6 +137,9 @@ pub struct EventProof {
     /// The signed note for `tree_size`.
     pub checkpoint: String,
     pub vkey: String,
+    /// When and why the event was removed; absent while it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removed>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, IntoParams)]

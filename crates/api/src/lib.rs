@@ -8,6 +8,7 @@ pub mod notify;
 pub mod page;
 pub mod problem;
 pub mod report;
+pub mod retention;
 pub mod sources;
 pub mod system;
 pub mod trail;

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::keep::retention_period;
+
 /// One key of the file, as the manual shows it.
 pub struct Key {
     /// Empty for the keys above the first section.
@@ -64,6 +66,7 @@ section! {
         pub tls: Tls,
         pub syslog: Syslog,
         pub limits: Limits,
+        pub retention: Retention,
         pub log: Log,
     }
 }
@@ -111,6 +114,14 @@ section! {
         pub session_idle_minutes: i64 = 8 * 60,
         /// Hours after which a session ends in any case.
         pub session_hours: i64 = 7 * 24,
+    }
+}
+
+section! {
+    /// What no policy may undercut. The policies themselves are set in the console or with `belfry retention`.
+    pub struct Retention in "retention", keys RETENTION_KEYS {
+        /// No policy may keep events for less: one number and one unit (`s`, `m`, `h`, `d`, `w`, `y`).
+        pub floor: String = "1d".to_owned(),
     }
 }
 
@@ -249,6 +260,9 @@ impl Config {
                 return invalid(key, "must be more than 0");
             }
         }
+        if let Err(reason) = retention_period::seconds(&self.retention.floor) {
+            return invalid("retention.floor", &reason);
+        }
         if limits.body_bytes_max < 65_536 {
             return invalid(
                 "limits.body_bytes_max",
@@ -267,7 +281,7 @@ impl Config {
 
 /// All keys in the order of the manual.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, LIMITS_KEYS, LOG_KEYS].into_iter().flatten()
+    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, LIMITS_KEYS, RETENTION_KEYS, LOG_KEYS].into_iter().flatten()
 }
 
 /// The manual page, from the comments of this file.

@@ -20,7 +20,9 @@ pub struct TrailEntries(pub Trail);
 
 impl store::Entries for TrailEntries {
     fn get_many(&self, positions: &[u64]) -> Result<Vec<Option<Bytes>>, EntriesError> {
-        positions.iter().map(|position| Ok(self.0.get(*position)?)).collect()
+        // Where an event was removed the trail has an empty entry.
+        let get = |position: &u64| Ok(self.0.get(*position)?.filter(|entry| !entry.is_empty()));
+        positions.iter().map(get).collect()
     }
 
     fn read_from(&self, position: u64, max: usize) -> Result<Vec<Bytes>, EntriesError> {

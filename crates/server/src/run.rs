@@ -13,6 +13,7 @@ use crate::data::Data;
 use crate::http::assets::Assets;
 use crate::http::serve::{self, TlsError};
 use crate::ingest::{activity, syslog};
+use crate::keep::{removal, retention};
 use crate::{index, selfcheck, setup};
 
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,8 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     app.spawn_gently("rules", app.notify.clone().follow(app.stop.clone()));
     app.spawn("reports", app.reports.clone().keep_tidy(app.stop.clone()));
     app.spawn_gently("outbox", app.notify.clone().send(app.stop.clone()));
+    app.spawn_gently("removals", removal::work(app.clone()));
+    app.spawn("retention", retention::daily(app.clone()));
     app.spawn("source.rejected", app.intake.clone().raise_rejections());
     syslog.serve(&app);
 

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::data::{self, Data};
 use crate::index::TrailEntries;
 use crate::ingest::{Intake, IntakeError, Registry, RegistryError};
+use crate::keep::removal::Removals;
 use crate::metrics::Metrics;
 use crate::notify::{self, Notify};
 use crate::outgoing::Outgoing;
@@ -196,6 +197,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         bell,
         notify,
         reports,
+        removals: Removals::default(),
         intake,
         rates: Arc::default(),
         outgoing,

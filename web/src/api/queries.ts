@@ -178,5 +178,46 @@ export const tokens = queryOptions({ queryKey: ['tokens'], queryFn: () => answer
 
 export const settings = queryOptions({ queryKey: ['settings'], queryFn: () => answer(http.GET('/api/v1/settings')) })
 
+// Retention, holds, erasures
+
+export const retention = queryOptions({ queryKey: ['retention'], queryFn: () => answer(http.GET('/api/v1/retention')) })
+
+const isWorking = (state: string): boolean => state === 'counting' || state === 'running'
+
+export const removals = queryOptions({
+  queryKey: ['removals'],
+  queryFn: () => answer(http.GET('/api/v1/removals')),
+  refetchInterval: (query) => (query.state.data?.items.some((r) => isWorking(r.state)) ? 700 : 30_000),
+})
+
+export const removedAt = (position: number) =>
+  queryOptions({
+    queryKey: ['removals', 'at', position],
+    queryFn: async ({ signal }) => {
+      try {
+        return await answer(http.GET('/api/v1/events/{position}/removal', { params: { path: { position } }, signal }))
+      } catch (failure) {
+        if (failure instanceof Problem && failure.status === 404) return null
+        throw failure
+      }
+    },
+    staleTime: Infinity,
+  })
+
+export const holds = queryOptions({ queryKey: ['holds'], queryFn: () => answer(http.GET('/api/v1/holds')) })
+
+export const erasures = queryOptions({
+  queryKey: ['erasures'],
+  queryFn: () => answer(http.GET('/api/v1/erasures')),
+  refetchInterval: (query) => (query.state.data?.items.some((e) => isWorking(e.state)) ? 1_000 : 30_000),
+})
+
+export const erasure = (id: string) =>
+  queryOptions({
+    queryKey: ['erasures', id],
+    queryFn: () => answer(http.GET('/api/v1/erasures/{id}', { params: { path: { id } } })),
+    refetchInterval: (query) => (query.state.data && isWorking(query.state.data.state) ? 700 : 10_000),
+  })
+
 /** Everything that a change under this key may have made stale. */
 export const key = (...parts: string[]): QueryKey => parts

@@ -122,6 +122,11 @@ describe('the proof of an event', () => {
   }
 
   it('holds for every event', () => entries.forEach((_, i) => expect(checkProof(bundle(i), VKEY)).toMatchObject({ ok: true })))
+  it('holds for the hash of an event that was removed, and for no other', () => {
+    expect(checkProof({ ...bundle(3), entry: '', removed: {} }, VKEY)).toMatchObject({ ok: true })
+    expect(why({ ...bundle(3), entry: '', removed: {}, leaf_hash: bundle(4).leaf_hash })).toMatch(/another root/)
+    expect(why({ ...bundle(3), entry: '' })).toMatch(/altered/)
+  })
   it('fails for an altered event', () => expect(why({ ...bundle(2), entry: toBase64(bytes('{"event":{"action":"a.c"},"n":2}')) })).toMatch(/altered/))
   it('fails for an event at another place', () => expect(why({ ...bundle(2), position: 3 })).toMatch(/another root/))
   it('fails for a flipped bit of the path', () => {

@@ -11,6 +11,8 @@ export interface ProofBundle {
   path: string[]
   checkpoint: string
   vkey: string
+  /** There when the event was removed: its hash is all that is left of it. */
+  removed?: unknown
 }
 
 export interface Check {
@@ -44,7 +46,11 @@ export function checkProof(bundle: ProofBundle, trusted: string): Verdict {
   }
 
   verdict.ok =
-    step('The event has this hash', () => {
+    step(bundle.removed ? 'The event was removed, its hash stands in its place' : 'The event has this hash', () => {
+      if (bundle.removed && bundle.entry === '') {
+        verdict.leaf = fromBase64(bundle.leaf_hash)
+        return 'what it said can\'t be told from a hash, and not be made up to fit it'
+      }
       const leaf = leafHash(fromBase64(bundle.entry))
       if (!equalBytes(leaf, fromBase64(bundle.leaf_hash))) throw new Error('the event was altered: its hash is another one')
       verdict.leaf = leaf

@@ -1,6 +1,7 @@
 import { Button, Progress, Skeleton } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { ShieldCheck } from 'lucide-react'
+import { Link } from '@tanstack/react-router'
+import { Hourglass, ShieldCheck } from 'lucide-react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import { rootHex, stateOf } from '@/components/TrailState'
@@ -36,11 +37,18 @@ export function Trail() {
       title="Trail"
       lead="Every event in the order it came in, sealed so that nobody can change it unnoticed."
       actions={
-        may('trail:verify') && (
-          <Button leftSection={<ShieldCheck size={14} />} onClick={() => void verify()} loading={check.state === 'running'}>
-            Verify now
-          </Button>
-        )
+        <>
+          {may('retention:read') && (
+            <Button variant="default" leftSection={<Hourglass size={14} />} component={Link} to="/retention">
+              Retention
+            </Button>
+          )}
+          {may('trail:verify') && (
+            <Button leftSection={<ShieldCheck size={14} />} onClick={() => void verify()} loading={check.state === 'running'}>
+              Verify now
+            </Button>
+          )}
+        </>
       }
     >
       <section className={classes.state} data-tone={state.tone} role="status">

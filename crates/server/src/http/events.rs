@@ -10,6 +10,7 @@ use api::events::{
     Found, Related, RelatedGroup, RelatedParams, SearchParams, StreamParams, SummaryBucket, SummaryParams, SummaryRow,
     ValueCount, ValueCounts, ValuesParams,
 };
+use api::retention::{RemovalKind, Removed};
 use axum::extract::State;
 use axum::response::Sse;
 use axum::response::sse::{self, KeepAlive};
@@ -27,6 +28,7 @@ use super::{Json, Path, Problem, Query};
 use crate::access::Subject;
 use crate::app::App;
 use crate::follow::{Follower, Step};
+use crate::keep::removal;
 use crate::search::look;
 
 /// How long one search may take.
@@ -220,7 +222,12 @@ pub async fn events_proof(
     subject: Subject,
     Path(position): Path<u64>,
 ) -> Result<Json<EventProof>, Problem> {
-    let entry = visible(&app, &subject, position).await?;
+    // What stands in place of a removed event is proven all the same: its hash.
+    let (entry, removed) = match entry_at(&app, position).await? {
+        Some(entry) if entry.is_empty() => (entry, Some(removed(&app, position).await?)),
+        Some(entry) => (seen(&subject, position, entry)?, None),
+        None => return Err(absent(position)),
+    };
     let trail = app.door.trail().clone();
     let proven = tokio::task::spawn_blocking(move || {
         let mut checkpoint = trail.checkpoint();
@@ -240,6 +247,7 @@ pub async fn events_proof(
         path: proof.path.iter().map(|hash| STANDARD.encode(hash.0)).collect(),
         checkpoint: checkpoint.note.clone(),
         vkey,
+        removed,
     }))
 }
 
@@ -366,22 +374,64 @@ pub async fn catalogue_list(State(app): State<App>) -> Json<Page<EventType>> {
     Json(Page::whole(types.collect()))
 }
 
-/// The entry at a position, if the subject may see it. What it may not see is not there.
+/// The entry at a position, if the subject may see it. What it may not see is not there; what was removed is gone.
 pub async fn visible(app: &App, subject: &Subject, position: u64) -> Result<Bytes, Problem> {
+    match entry_at(app, position).await? {
+        Some(entry) if entry.is_empty() => Err(Problem::removed(why_removed(&removed(app, position).await?))),
+        Some(entry) => seen(subject, position, entry),
+        None => Err(absent(position)),
+    }
+}
+
+async fn entry_at(app: &App, position: u64) -> Result<Option<Bytes>, Problem> {
     let trail = app.door.trail().clone();
     let entry =
         tokio::task::spawn_blocking(move || trail.get(position)).await.map_err(|error| Problem::internal(&error))?;
-    let entry = entry.map_err(|error| Problem::internal(&error))?;
-    let absent = || Problem::not_found(format!("there is no event at position {position}"));
-    let entry = entry.ok_or_else(absent)?;
-    let event = Event::read(&entry).map_err(|error| Problem::internal(&error))?;
-    if !Matcher::new(&subject.visibility()).matches(&event) {
-        return Err(absent());
-    }
-    Ok(entry)
+    entry.map_err(|error| Problem::internal(&error))
 }
 
-fn found(position: u64, entry: Bytes) -> Result<Found, Problem> {
+fn seen(subject: &Subject, position: u64, entry: Bytes) -> Result<Bytes, Problem> {
+    let event = Event::read(&entry).map_err(|error| Problem::internal(&error))?;
+    let visible = Matcher::new(&subject.visibility()).matches(&event);
+    if visible { Ok(entry) } else { Err(absent(position)) }
+}
+
+fn absent(position: u64) -> Problem {
+    Problem::not_found(format!("there is no event at position {position}"))
+}
+
+/// What is known of a removal. A trail that was put back from a backup may know more than the state beside it.
+async fn removed(app: &App, position: u64) -> Result<Removed, Problem> {
+    let known = removal::at(app, position).await?;
+    Ok(known.unwrap_or_else(|| Removed {
+        position,
+        kind: RemovalKind::Retention,
+        removal: String::new(),
+        at: String::new(),
+        why: "a removal that is not in this server's state".to_owned(),
+        reason: String::new(),
+        by: None,
+        event_position: None,
+    }))
+}
+
+fn why_removed(removed: &Removed) -> String {
+    let mut text = format!("the event at position {} was removed", removed.position);
+    if !removed.at.is_empty() {
+        text.push_str(&format!(" on {}", removed.at));
+    }
+    text.push_str(&format!(" by {}", removed.why));
+    if !removed.reason.is_empty() {
+        text.push_str(&format!(": {}", removed.reason));
+    }
+    if let Some(position) = removed.event_position {
+        text.push_str(&format!("; the event at position {position} tells of it"));
+    }
+    text
+}
+
+/// An event as the API shows it.
+pub fn found(position: u64, entry: Bytes) -> Result<Found, Problem> {
     Ok(Found { position, event: raw(entry)? })
 }
 

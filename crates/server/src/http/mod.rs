@@ -21,6 +21,7 @@ pub mod openapi;
 pub mod problem;
 pub mod range;
 pub mod report;
+pub mod retention;
 pub mod router;
 pub mod serve;
 pub mod sources;

@@ -2,6 +2,7 @@
 
 mod access;
 mod ingest;
+mod keep;
 mod notify;
 mod report;
 mod search;
@@ -84,11 +85,6 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing").detail(what)
     }
 
-    /// It was there, and was removed for good.
-    pub fn gone(what: impl Into<String>) -> Self {
-        Self::new(StatusCode::GONE, "gone", "This was removed").detail(what)
-    }
-
     /// The request as a whole can't be understood.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request can't be understood").detail(detail)
@@ -100,6 +96,11 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A value can't be accepted")
             .detail(detail.clone())
             .part(pointer, detail)
+    }
+
+    /// There was something, and it was taken away on purpose.
+    pub fn removed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "removed", "The event was removed").detail(detail)
     }
 
     /// The thing is not in a state for it: a name is taken, it was changed meanwhile.

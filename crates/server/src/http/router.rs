@@ -12,7 +12,7 @@ use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::guard::guard;
-use super::{access, events, ingest, notify, openapi, report, sources, system, trail};
+use super::{access, events, ingest, notify, openapi, report, retention, sources, system, trail};
 use crate::app::App;
 
 /// What a route needs of its subject.
@@ -73,6 +73,7 @@ pub fn routes() -> Vec<Route> {
         ingest::routes(),
         notify::routes(),
         report::routes(),
+        retention::routes(),
         sources::routes(),
         trail::routes(),
         system::routes(),

@@ -72,7 +72,9 @@ pub async fn tile_get(
     };
     let bytes = read.map_err(|error| match error {
         TrailError::OutOfRange { .. } => Problem::not_found("the checkpoint does not cover this tile"),
-        removed @ TrailError::Removed { .. } => Problem::gone(removed.to_string()),
+        TrailError::Removed { position } => Problem::removed(format!(
+            "the event at position {position} was removed, so this bundle is no more; its hash is in the tiles of level 0"
+        )),
         error => Problem::internal(&error),
     })?;
     // A full tile never changes again; a partial one doesn't either, but is of no use once the full one is there.

@@ -105,6 +105,7 @@ impl Notify {
         let entry = entry
             .map_err(|error| Error::GivenUp(error.to_string()))?
             .map_err(|error| Error::GivenUp(error.to_string()))?;
+        let entry = entry.filter(|entry| !entry.is_empty());
         let entry = entry.ok_or_else(|| Error::NotFound { what: "event", id: position.to_string() })?;
         let event = Event::read(&entry).map_err(|error| Error::GivenUp(error.to_string()))?;
         let told = Message { attachments, ..message::of_event(room.frame(), &event, position, None, 0) };

@@ -14,6 +14,9 @@ use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row, Sqlite, SqliteConnection, SqlitePool};
 
+/// What stands in place of what was said of an event that was removed.
+pub const FORGOTTEN: &str = "The event was removed from the trail";
+
 /// Rung by whoever puts deliveries into the queue; the workers listen. A message is on its way within
 /// milliseconds, and nobody asks the table over and over.
 #[derive(Clone, Default)]
@@ -407,6 +410,52 @@ pub async fn of_position(pool: &SqlitePool, position: u64) -> sqlx::Result<Vec<D
         .bind(position.cast_signed())
         .fetch_all(pool)
         .await
+}
+
+/// Which positions from `from` up to `to` deliveries tell of, and the files that go with them.
+pub async fn quoted(
+    connection: &mut SqliteConnection,
+    from: u64,
+    to: u64,
+) -> sqlx::Result<Vec<(u64, Vec<std::path::PathBuf>)>> {
+    let rows: Vec<Delivery> =
+        sqlx::query_as("SELECT * FROM deliveries WHERE position >= $1 AND position < $2 ORDER BY position")
+            .bind(from.cast_signed())
+            .bind(to.cast_signed())
+            .fetch_all(connection)
+            .await?;
+    let files = |row: &Delivery| row.message.attachments.iter().map(|file| file.path.clone()).collect();
+    Ok(rows.iter().filter_map(|row| Some((row.position?, files(row)))).collect())
+}
+
+/// Empties what was told of events that were removed: that something was told, to whom and when, stays. What still
+/// waits is not sent any more, and raises no event about it.
+pub async fn forget(connection: &mut SqliteConnection, positions: &[u64], now: i64) -> sqlx::Result<()> {
+    let positions = serde_json::to_string(positions).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query(
+        "UPDATE attempts SET request = '', answer = '' WHERE delivery_id IN \
+         (SELECT id FROM deliveries WHERE position IN (SELECT value FROM json_each($1)))",
+    )
+    .bind(&positions)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE deliveries SET state = 'failed', next_try_at = NULL, ended_at = $2, raised = 1 \
+         WHERE state = 'waiting' AND position IN (SELECT value FROM json_each($1))",
+    )
+    .bind(&positions)
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE deliveries SET subject = $2, last_answer = NULL, message = json_remove(json_set(message, '$.subject', $2, \
+         '$.text', $2, '$.facts', json('[]')), '$.attachments') WHERE position IN (SELECT value FROM json_each($1))",
+    )
+    .bind(&positions)
+    .bind(FORGOTTEN)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// All attempts of a delivery, the first one first.

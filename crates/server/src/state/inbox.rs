@@ -65,6 +65,28 @@ pub async fn insert(
     Ok(())
 }
 
+/// Empties the lines about events that were removed.
+pub async fn forget(connection: &mut SqliteConnection, positions: &[u64]) -> sqlx::Result<()> {
+    let positions = serde_json::to_string(positions).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query("UPDATE inbox SET subject = $2, text = $2 WHERE position IN (SELECT value FROM json_each($1))")
+        .bind(positions)
+        .bind(super::deliveries::FORGOTTEN)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Which positions from `from` up to `to` lines tell of.
+pub async fn quoted(connection: &mut SqliteConnection, from: u64, to: u64) -> sqlx::Result<Vec<u64>> {
+    let rows: Vec<i64> =
+        sqlx::query_scalar::<Sqlite, i64>("SELECT position FROM inbox WHERE position >= $1 AND position < $2")
+            .bind(from.cast_signed())
+            .bind(to.cast_signed())
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().map(i64::cast_unsigned).collect())
+}
+
 /// The lines that `viewer` may see, as the rest of a `WHERE`.
 fn visible(query: &mut sqlx::QueryBuilder<Sqlite>, viewer: &Viewer) {
     if viewer.sees_all {

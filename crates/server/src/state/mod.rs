@@ -4,11 +4,15 @@
 
 pub mod channels;
 pub mod deliveries;
+pub mod erasures;
 pub mod followers;
+pub mod holds;
 pub mod inbox;
 pub mod mappings;
 pub mod memory;
+pub mod removals;
 pub mod reports;
+pub mod retention;
 pub mod rules;
 pub mod runs;
 pub mod saved_filters;
@@ -60,6 +64,8 @@ pub async fn open(path: &Path) -> Result<SqlitePool, OpenError> {
         // What a transaction said is on disk when it answers: deliveries and positions hang on it.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // What is deleted or overwritten is gone from the file, not only out of sight: erasure promises it.
+        .pragma("secure_delete", "ON")
         .busy_timeout(Duration::from_secs(10))
         .optimize_on_close(true, 400);
     let failed = |source| OpenError::Open { path: path.to_path_buf(), source };
@@ -95,6 +101,14 @@ async fn newer(pool: &SqlitePool) -> sqlx::Result<Option<(i64, i64)>> {
 /// can be refused by SQLite, however long it is willing to wait.
 pub async fn begin_write(pool: &SqlitePool) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Sqlite>> {
     pool.begin_with("BEGIN IMMEDIATE").await
+}
+
+/// Moves the database's log into its file and begins it anew, so that no older state of a row is left in it. Readers
+/// may keep it from moving for a while; it then goes with the next one, at the latest when the server stops.
+pub async fn begin_log_anew(pool: &SqlitePool) {
+    if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await {
+        tracing::warn!(%error, "the log of the state was not begun anew; what was overwritten may stand in it for a while");
+    }
 }
 
 /// A new id: sorts by time, and can't be guessed. 26 characters, as a ULID.

@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { ChevronDown, ChevronUp, Ellipsis, FileDown, Link2, Mail, X } from 'lucide-react'
 import { Suspense, lazy, useState } from 'react'
 import { address, answer, http } from '@/api/client'
+import { Problem } from '@/api/problem'
 import * as ask from '@/api/queries'
 import { count } from '@/lib/format'
 import { at, changes, textAt } from '@/lib/record'
@@ -19,6 +20,7 @@ import classes from './EventDrawer.module.css'
 import { NotificationsTab } from './NotificationsTab'
 import { RecordTab } from './RecordTab'
 import { RelatedTab } from './RelatedTab'
+import { RemovedEvent } from './RemovedEvent'
 import { SummaryTab } from './SummaryTab'
 
 // Hashing and signatures are loaded when somebody wants to see a proof.
@@ -61,7 +63,7 @@ export function EventDrawer({ position, tab, onTab, onClose, onStep, onOpen, onV
             </>
           )}
           <span className={`dim small grow ${classes.position}`}>position {count(position)}</span>
-          <Actions position={position} />
+          {!error && <Actions position={position} />}
           <Tooltip label="Close (Esc)">
             <ActionIcon aria-label="Close the event" onClick={onClose}>
               <X size={16} />
@@ -82,11 +84,14 @@ export function EventDrawer({ position, tab, onTab, onClose, onStep, onOpen, onV
           !error && <Skeleton height={18} width="50%" my={14} />
         )}
       </header>
-      {error && (
-        <div style={{ padding: 16 }}>
-          <Failure of={error} again={() => void refetch()} />
-        </div>
-      )}
+      {error &&
+        (error instanceof Problem && error.status === 410 ? (
+          <RemovedEvent position={position} onOpen={onOpen} />
+        ) : (
+          <div style={{ padding: 16 }}>
+            <Failure of={error} again={() => void refetch()} />
+          </div>
+        ))}
       {event && (
         <Tabs value={tab} onChange={(t) => onTab(t ?? 'summary')} keepMounted={false} className={classes.tabs}>
           <Tabs.List px={12}>

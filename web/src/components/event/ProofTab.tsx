@@ -31,7 +31,7 @@ export default function ProofTab({ position }: { position: number }) {
       <div className={classes.verdict} data-ok={verdict.ok} role="status">
         {verdict.ok ? <Check size={20} /> : <X size={20} />}
         <div>
-          <strong>{verdict.ok ? 'This event is in the trail, unaltered' : 'This event does not fit the trail'}</strong>
+          <strong>{!verdict.ok ? 'This event does not fit the trail' : data.removed ? 'An event stood here, and was removed' : 'This event is in the trail, unaltered'}</strong>
           <div className="small">{verdict.ok ? 'Checked in this browser, without trusting the server\'s word.' : 'Keep the proof and the checkpoint, and compare them with a checkpoint kept elsewhere.'}</div>
         </div>
       </div>

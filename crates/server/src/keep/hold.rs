@@ -1,0 +1,163 @@
+//! Legal holds: what nobody removes while they stand.
+
+use api::retention::{Hold as Shown, HoldDraft};
+use event::Filter;
+use jiff::Timestamp;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::removal::{Error, text};
+use super::retention;
+use crate::access::Subject;
+use crate::app::App;
+use crate::state;
+use crate::state::holds::Hold;
+use crate::state::time_text;
+
+const HOLDS_MAX: usize = 1_000;
+const LISTED_MAX: u32 = 2_000;
+
+/// A filter and its salted hash. The hash goes into the trail for ever, the filter does not: it may name a person.
+pub(super) struct Sealed {
+    pub filter: String,
+    pub salt: String,
+    pub hash: String,
+}
+
+impl Sealed {
+    /// Relative times in `filter` are fixed to `now`.
+    pub fn new(filter: &Filter, now: Timestamp) -> Self {
+        let filter = match filter.at(now).into_owned() {
+            Filter::All => String::new(),
+            filter => filter.to_string(),
+        };
+        let mut random = [0; 16];
+        rand::fill(&mut random);
+        let salt = hex(&random);
+        let hash = hash_of(&salt, &filter);
+        Self { filter, salt, hash }
+    }
+}
+
+/// All holds: those that stand, then those that were released.
+pub async fn list(app: &App) -> Result<Vec<Shown>, Error> {
+    Ok(state::holds::all(&app.state, LISTED_MAX).await?.into_iter().map(shown).collect())
+}
+
+/// Places a hold. What it picks is safe once this returns.
+pub async fn place(
+    app: &App,
+    subject: &Subject,
+    draft: &HoldDraft,
+    filter: &Filter,
+    (from, to): (Option<Timestamp>, Option<Timestamp>),
+) -> Result<Shown, Error> {
+    let name = text("/name", &draft.name, "a name")?;
+    let reason = text("/reason", &draft.reason, "a reason")?;
+    let now = app.clock.now();
+    let sealed = Sealed::new(filter, now);
+    let hold = Hold {
+        id: state::new_id(now),
+        name,
+        filter: Some(sealed.filter),
+        salt: Some(sealed.salt),
+        filter_hash: sealed.hash,
+        from_at: from.map(Timestamp::as_millisecond),
+        to_at: to.map(Timestamp::as_millisecond),
+        reason,
+        placed_by: subject.user_name().to_owned(),
+        placed_at: now.as_millisecond(),
+        released_by: None,
+        released_at: None,
+        release_reason: None,
+    };
+    // Waits for the step of a removal that is being carried out; the next one looks at this hold.
+    let _gate = app.removals.gate.lock().await;
+    let standing = state::holds::standing(&app.state).await?;
+    if standing.len() >= HOLDS_MAX {
+        return Err(Error::conflict(format!("{HOLDS_MAX} holds stand already; release some first")));
+    }
+    if standing.iter().any(|known| known.name.eq_ignore_ascii_case(&hold.name)) {
+        return Err(Error::conflict(format!("a hold named {} stands already", hold.name)));
+    }
+    let mut transaction = state::begin_write(&app.state).await?;
+    state::holds::add(&mut transaction, &hold).await?;
+    app.record(Some(subject), told("hold.placed", &hold, &hold.reason)).await?;
+    transaction.commit().await?;
+    Ok(shown(hold))
+}
+
+/// Releases a hold: from now on the policies apply to what it kept.
+pub async fn release(app: &App, subject: &Subject, id: &str, reason: &str) -> Result<Shown, Error> {
+    let reason = text("/reason", reason, "a reason")?;
+    let mut transaction = state::begin_write(&app.state).await?;
+    let hold = state::holds::find(&mut transaction, id).await?;
+    let hold = hold.ok_or_else(|| Error::NotFound { what: "hold", id: id.to_owned() })?;
+    if let Some(by) = &hold.released_by {
+        return Err(Error::conflict(format!("{by} released it already")));
+    }
+    let at = app.clock.now().as_millisecond();
+    state::holds::release(&mut transaction, id, subject.user_name(), at, &reason).await?;
+    retention::look_at_all_anew(&mut transaction).await?;
+    app.record(Some(subject), told("hold.released", &hold, &reason)).await?;
+    let released = state::holds::find(&mut transaction, id).await?;
+    transaction.commit().await?;
+    state::begin_log_anew(&app.state).await;
+    released.map(shown).ok_or_else(|| Error::NotFound { what: "hold", id: id.to_owned() })
+}
+
+fn told(action: &str, hold: &Hold, reason: &str) -> serde_json::Value {
+    json!({
+        "event": {"action": action, "outcome": "success", "reason": reason},
+        "entity": {"type": "hold", "id": hold.id, "name": hold.name},
+        "hold": {
+            "filter_hash": hold.filter_hash,
+            "from": hold.from_at.map(time_text), "to": hold.to_at.map(time_text),
+        },
+    })
+}
+
+fn shown(hold: Hold) -> Shown {
+    Shown {
+        id: hold.id,
+        name: hold.name,
+        filter: hold.filter,
+        filter_hash: hold.filter_hash,
+        salt: hold.salt,
+        from: hold.from_at.map(time_text),
+        to: hold.to_at.map(time_text),
+        reason: hold.reason,
+        placed_by: hold.placed_by,
+        placed_at: time_text(hold.placed_at),
+        released_by: hold.released_by,
+        released_at: hold.released_at.map(time_text),
+        release_reason: hold.release_reason,
+    }
+}
+
+/// Hex of SHA-256 over the hex of the salt and the text of the filter.
+fn hash_of(salt: &str, filter: &str) -> String {
+    hex(&Sha256::digest(format!("{salt}{filter}").as_bytes()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_says_nothing_without_its_salt_and_everything_with_it() {
+        let filter = event::filter::parse("user.name: jane and @timestamp >= now-1d").unwrap();
+        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        let (one, other) = (Sealed::new(&filter, now), Sealed::new(&filter, now));
+        assert_eq!(one.filter, other.filter);
+        assert!(!one.filter.contains("now"), "{}", one.filter);
+        assert_ne!(one.hash, other.hash);
+        assert_eq!(one.hash, hash_of(&one.salt, &one.filter));
+        assert_eq!(event::filter::parse(&one.filter).unwrap(), filter.at(now).into_owned());
+        assert_eq!(Sealed::new(&Filter::All, now).filter, "");
+    }
+}
