@@ -47,6 +47,18 @@ pub struct SelfCheck {
     pub at: Option<String>,
     /// Events checked so far.
     pub size: u64,
+    /// While running: events there are to check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// While running: how long it will take yet, as far as can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_seconds: Option<u64>,
+    /// How long it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_seconds: Option<u64>,
+    /// When the next one begins by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<String>,
     /// The first position that is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,

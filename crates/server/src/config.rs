@@ -57,8 +57,8 @@ section! {
         pub public_url: Option<String> = None,
         /// Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed.
         pub trusted_proxies: Vec<String> = Vec::new(),
-        /// Hours between two checks of the whole trail by the server itself; one is also made at each start.
-        /// 0 turns them off.
+        /// Hours between two checks of the whole trail by the server itself, over restarts; a trail that is read
+        /// within seconds is also checked at each start. 0 turns them off.
         pub self_check_hours: u64 = 24,
     } sections {
         pub tls: Tls,
