@@ -187,6 +187,9 @@ fn one_folder(folder: &Path, key: &VerifyingKey, known: Option<&Checkpoint>) -> 
     if output::line(said).is_err() {
         return Ok(());
     }
+    if verified.removed > 0 {
+        output::note(format!("{} events were removed: their hashes are there, and lead to the root", verified.removed));
+    }
     if verified.beyond > 0 {
         output::note(format!("{} more events are whole, but no checkpoint covers them yet", verified.beyond));
     }

@@ -48,6 +48,12 @@ impl<K: Copy + Eq + Hash, V: Clone> Lru<K, V> {
         }
     }
 
+    /// Forgets all whose key is not kept.
+    pub fn retain(&mut self, mut keep: impl FnMut(&K) -> bool) {
+        let gone: Vec<K> = self.held.keys().filter(|key| !keep(key)).copied().collect();
+        gone.iter().for_each(|key| self.remove(key));
+    }
+
     fn remove(&mut self, key: &K) {
         if let Some(old) = self.held.remove(key) {
             self.by_use.remove(&old.used);

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use crate::hash::Hash;
 use crate::note::{KeyError, NoteError, SigningKey, VerifyingKey};
+use crate::witness::{self, Cosignature, WitnessError, WitnessKey};
 
 /// The size and root of the trail at a moment, signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,12 @@ pub enum CheckpointError {
     /// The text is signed but no checkpoint.
     #[error("not the text of a checkpoint")]
     Malformed,
+    /// It has another root than the trail had at this size.
+    #[error("the checkpoint of size {size} has another root than the trail")]
+    OtherTree {
+        /// The size.
+        size: u64,
+    },
     /// It is of another trail.
     #[error("the checkpoint is of {found}, not of {wanted}")]
     OtherOrigin {
@@ -53,6 +60,11 @@ impl Checkpoint {
             return Err(CheckpointError::OtherOrigin { wanted: key.name().into(), found: origin.into() });
         }
         Ok(Self { origin: origin.into(), size, root, note: note.into(), at })
+    }
+
+    /// The cosignatures of these witnesses on it. Those of others are passed over.
+    pub fn cosignatures(&self, witnesses: &[WitnessKey]) -> Result<Vec<Cosignature>, WitnessError> {
+        witness::cosignatures(&self.note, witnesses)
     }
 
     /// The origin that a note claims, unchecked.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
 use crate::cache::Lru;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::disk;
 use crate::error::TrailError;
 use crate::hash::Hash;
@@ -23,6 +23,7 @@ use crate::queue::Queue;
 use crate::signal::Signal;
 use crate::tags::Tags;
 use crate::tree::{self, Edge, FullTile, TILE_WIDTH, Tile};
+use crate::witness::{self, Cosignature};
 use crate::{packer, tile, writer};
 
 /// Callbacks that are told of every commit.
@@ -39,6 +40,8 @@ pub struct Engine {
     pub tree: Mutex<Tree>,
     pub tags: Mutex<Tags>,
     pub checkpoint: RwLock<Arc<Checkpoint>>,
+    /// The newest checkpoint that witnesses have cosigned.
+    pub cosigned: RwLock<Option<Arc<Checkpoint>>>,
     pub listeners: Listeners,
     pub signal: Signal,
     /// Leaf hashes of full tiles, which many proofs share.
@@ -48,6 +51,8 @@ pub struct Engine {
     pub durable: AtomicU64,
     /// Held while a checkpoint is made, so that they come one after the other.
     pub signing: Mutex<()>,
+    /// Held while entries are removed.
+    pub removing: Mutex<()>,
     /// Kept for as long as the trail is open.
     pub _lock: Box<dyn Any + Send + Sync>,
 }
@@ -180,6 +185,37 @@ impl Engine {
         let signed = Arc::new(signed);
         *self.checkpoint.write() = signed.clone();
         Ok(signed)
+    }
+}
+
+/// The file of the newest checkpoint that witnesses have cosigned.
+pub const COSIGNED: &str = "cosigned";
+
+impl Engine {
+    /// Stores cosignatures with the checkpoint that they are on.
+    pub fn add_cosignatures(
+        &self,
+        checkpoint: &Checkpoint,
+        cosignatures: &[Cosignature],
+    ) -> Result<Option<Arc<Checkpoint>>, TrailError> {
+        let _one_at_a_time = self.signing.lock();
+        let held = self.cosigned.read().clone();
+        if cosignatures.is_empty() || held.as_ref().is_some_and(|held| held.size > checkpoint.size) {
+            return Ok(held);
+        }
+        // Ours, and of this very tree: what is stored here vouches for the trail.
+        let signed = Checkpoint::open(&checkpoint.note, &self.verifier, checkpoint.at)?;
+        self.within(signed.size)?;
+        if tree::root(self, signed.size)? != signed.root {
+            return Err(CheckpointError::OtherTree { size: signed.size }.into());
+        }
+        let base = held.filter(|held| held.size == signed.size).map_or(signed.note, |held| held.note.clone());
+        let note = witness::with_cosignatures(&base, cosignatures)?;
+        let cosigned = Arc::new(Checkpoint::open(&note, &self.verifier, checkpoint.at)?);
+        let path = self.dir.join(COSIGNED);
+        disk::replace(&*self.options.disk, &path, note.as_bytes()).map_err(TrailError::io("write", &path))?;
+        *self.cosigned.write() = Some(cosigned.clone());
+        Ok(Some(cosigned))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::checkpoint::CheckpointError;
 use crate::note::KeyError;
+use crate::witness::WitnessError;
 
 /// Why a trail can't be opened, read or proved.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,9 @@ pub enum TrailError {
     /// The checkpoint on disk is not of this trail and key.
     #[error("the checkpoint on disk is refused: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// A cosignature does not belong to the checkpoint.
+    #[error("a cosignature is refused: {0}")]
+    Witness(#[from] WitnessError),
     /// The key can't sign for this origin.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -61,6 +65,20 @@ pub enum TrailError {
         asked: u64,
         /// How long the trail is.
         size: u64,
+    },
+    /// The entry was removed; only its hash is left.
+    #[error("the entry at position {position} was removed")]
+    Removed {
+        /// Its position.
+        position: u64,
+    },
+    /// An entry that shall be removed is still being packed.
+    #[error("the entries from position {position} on are not packed after {} s, try again later", waited.as_secs())]
+    NotPacked {
+        /// The first position that is not packed.
+        position: u64,
+        /// How long was waited for the packer.
+        waited: Duration,
     },
     /// The trail stopped after a fault.
     #[error("the trail stopped: {0}")]
@@ -84,8 +102,8 @@ pub enum AppendError {
         /// When it makes sense to try again.
         retry_after: Duration,
     },
-    /// A batch without entries.
-    #[error("a batch without entries")]
+    /// A batch without entries, or with an empty one: that is what a removed entry reads as.
+    #[error("a batch without entries, or with an empty entry")]
     Empty,
     /// An entry or a batch is larger than the format allows.
     #[error("{what} of {found} is over the limit of {max}")]

@@ -1,8 +1,10 @@
 //! The entries in order: sealed packs, then the segments of the WAL.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -12,6 +14,7 @@ use crate::disk::Disk;
 use crate::error::TrailError;
 use crate::hash::Hash;
 use crate::pack::{Frame, Pack};
+use crate::removal::Removal;
 use crate::wal::Wal;
 
 /// How many packs are kept open.
@@ -34,6 +37,19 @@ pub struct PackRef {
     pub count: u64,
     /// Its file.
     pub path: PathBuf,
+    /// Another file has its name now: what is read through this must not be kept.
+    retired: AtomicBool,
+}
+
+impl PackRef {
+    /// A pack that is not open.
+    pub fn new(first: u64, count: u64, path: PathBuf) -> Self {
+        Self { first, count, path, retired: AtomicBool::new(false) }
+    }
+
+    fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
 }
 
 impl Segment {
@@ -105,6 +121,54 @@ impl Log {
             .collect()
     }
 
+    /// The packs that hold any of these positions, oldest first.
+    pub fn packs_with(&self, removal: &Removal) -> Vec<Arc<PackRef>> {
+        let mut packs = self.packs();
+        packs.retain(|pack| removal.touches(&(pack.first..pack.first + pack.count)));
+        packs.reverse();
+        packs
+    }
+
+    /// The position of the first entry that is not packed.
+    pub fn first_unpacked(&self) -> Option<u64> {
+        self.wals().last().map(|wal| wal.first)
+    }
+
+    /// Forgets what was read of a pack: another file has its name.
+    pub fn reopen(&self, pack: &PackRef) {
+        let fresh = PackRef::new(pack.first, pack.count, pack.path.clone());
+        self.put(pack.first, Segment::Pack(Arc::new(fresh)));
+        // Whoever reads through the old one meanwhile looks at this under the locks below, and keeps nothing.
+        pack.retired.store(true, Ordering::Release);
+        self.packs.lock().retain(|first| *first != pack.first);
+        self.frames.lock().retain(|(first, _)| *first != pack.first);
+    }
+
+    /// How many entries of `range`, all of which are in the log, were removed.
+    pub fn removed_in(&self, range: Range<u64>) -> Result<u64, TrailError> {
+        let (mut removed, mut next) = (0, range.start);
+        while next < range.end {
+            let segment = self.holding(next).ok_or_else(|| missing(next))?;
+            let end = segment.end().min(range.end);
+            if let Segment::Pack(at) = &segment {
+                removed += self.pack(at)?.removed_in(next..end)?;
+            }
+            if end == next {
+                return Err(missing(next));
+            }
+            next = end;
+        }
+        Ok(removed)
+    }
+
+    /// The leaf hash that stands for the entry at `position`, if it was removed.
+    pub fn removed_leaf(&self, position: u64) -> Result<Option<Hash>, TrailError> {
+        match self.holding(position).ok_or_else(|| missing(position))? {
+            Segment::Wal(_) => Ok(None),
+            Segment::Pack(at) => Ok(self.frame(&at, position)?.removed_leaf(position)),
+        }
+    }
+
     /// The segment that holds `position`, when there is one.
     fn holding(&self, position: u64) -> Option<Segment> {
         let segments = self.segments.read();
@@ -122,7 +186,10 @@ impl Log {
             let what = format!("{} holds {} entries instead of {}", at.path.display(), pack.count(), at.count);
             return Err(TrailError::Tampered { position: at.first + at.count.min(pack.count()), what });
         }
-        self.packs.lock().put(at.first, pack.clone(), 1);
+        let mut packs = self.packs.lock();
+        if !at.is_retired() {
+            packs.put(at.first, pack.clone(), 1);
+        }
         Ok(pack)
     }
 
@@ -133,7 +200,10 @@ impl Log {
             return Ok(frame);
         }
         let frame = Arc::new(pack.frame(number)?);
-        self.frames.lock().put((at.first, number), frame.clone(), frame.weight());
+        let mut frames = self.frames.lock();
+        if !at.is_retired() {
+            frames.put((at.first, number), frame.clone(), frame.weight());
+        }
         Ok(frame)
     }
 
@@ -194,7 +264,7 @@ impl Log {
                 Segment::Pack(pack) => {
                     let frame = self.frame(&pack, next)?;
                     let end = (frame.first + frame.count()).min(to);
-                    leaves.extend((next..end).map(|position| Hash::leaf(&frame.entry(position))));
+                    leaves.extend((next..end).map(|position| frame.leaf(position)));
                     end
                 }
             };

@@ -13,10 +13,10 @@ use ed25519_dalek::{Signature, Signer as _};
 use sha2::{Digest as _, Sha256};
 
 /// The signature type byte of Ed25519 in signed notes.
-const ED25519: u8 = 0x01;
+pub(crate) const ED25519: u8 = 0x01;
 /// More than any honest note has; a bound on the work of refusing one.
 const NOTE_BYTES_MAX: usize = 1 << 20;
-const SIGNATURES_MAX: usize = 100;
+pub(crate) const SIGNATURES_MAX: usize = 100;
 
 /// Why a key could not be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +116,16 @@ impl SigningKey {
         VerifyingKey::new(name, self.0.verifying_key())
     }
 
+    /// The bare public key.
+    pub(crate) fn public(&self) -> ed25519_dalek::VerifyingKey {
+        self.0.verifying_key()
+    }
+
+    /// The bare signature of a message.
+    pub(crate) fn sign_bytes(&self, message: &[u8]) -> Signature {
+        self.0.sign(message)
+    }
+
     /// Signs `text`, which ends in a newline, under this name.
     pub fn sign(&self, name: &str, text: &str) -> Result<String, KeyError> {
         let id = self.verifier(name)?.id;
@@ -136,16 +146,8 @@ pub struct VerifyingKey {
 
 impl VerifyingKey {
     fn new(name: &str, key: ed25519_dalek::VerifyingKey) -> Result<Self, KeyError> {
-        if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+') {
-            return Err(KeyError::Name(name.into()));
-        }
-        let digest = Sha256::new()
-            .chain_update(name)
-            .chain_update(b"\n")
-            .chain_update([ED25519])
-            .chain_update(key.as_bytes())
-            .finalize();
-        Ok(Self { name: name.into(), id: [digest[0], digest[1], digest[2], digest[3]], key })
+        check_name(name)?;
+        Ok(Self { name: name.into(), id: key_id(name, ED25519, &key), key })
     }
 
     /// The name of the key: the origin of the trail.
@@ -155,24 +157,13 @@ impl VerifyingKey {
 
     /// Checks the note and gives back its text, without the signatures.
     pub fn open<'a>(&self, note: &'a str) -> Result<&'a str, NoteError> {
-        if note.len() > NOTE_BYTES_MAX || note.chars().any(|c| c < ' ' && c != '\n') {
-            return Err(NoteError::Malformed);
-        }
-        let split = note.rfind("\n\n").ok_or(NoteError::Malformed)?;
-        let (text, signatures) = (&note[..=split], &note[split + 2..]);
-        if !signatures.ends_with('\n') || signatures.lines().count() > SIGNATURES_MAX {
-            return Err(NoteError::Malformed);
-        }
+        let (text, signatures) = split(note)?;
         let mut signed = false;
-        for line in signatures.lines() {
-            let (name, signature) =
-                line.strip_prefix("— ").and_then(|rest| rest.split_once(' ')).ok_or(NoteError::Malformed)?;
-            let bytes = BASE64_STANDARD.decode(signature).map_err(|_| NoteError::Malformed)?;
-            let (id, signature) = bytes.split_at_checked(4).ok_or(NoteError::Malformed)?;
-            if name != self.name || id != self.id {
+        for line in signatures {
+            if line.name != self.name || line.id != self.id {
                 continue; // another key's: witnesses may sign too
             }
-            let signature = Signature::from_slice(signature).map_err(|_| NoteError::WrongSignature)?;
+            let signature = Signature::from_slice(&line.signature).map_err(|_| NoteError::WrongSignature)?;
             self.key.verify_strict(text.as_bytes(), &signature).map_err(|_| NoteError::WrongSignature)?;
             signed = true;
         }
@@ -213,6 +204,59 @@ impl FromStr for VerifyingKey {
     }
 }
 
+/// A signature of a note, by whatever key.
+pub(crate) struct SignatureLine<'a> {
+    /// The name of the key.
+    pub name: &'a str,
+    /// The first bytes of a hash of the key.
+    pub id: [u8; 4],
+    /// What the key's type makes of it.
+    pub signature: Vec<u8>,
+}
+
+impl<'a> SignatureLine<'a> {
+    /// Reads a line, without its end.
+    pub fn parse(line: &'a str) -> Result<Self, NoteError> {
+        let (name, signature) =
+            line.strip_prefix("— ").and_then(|rest| rest.split_once(' ')).ok_or(NoteError::Malformed)?;
+        let bytes = BASE64_STANDARD.decode(signature).map_err(|_| NoteError::Malformed)?;
+        let (id, signature) = bytes.split_first_chunk::<4>().ok_or(NoteError::Malformed)?;
+        Ok(Self { name, id: *id, signature: signature.to_vec() })
+    }
+}
+
+/// The text of a note, and its signatures.
+pub(crate) fn split(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), NoteError> {
+    if note.len() > NOTE_BYTES_MAX || note.chars().any(|c| c < ' ' && c != '\n') {
+        return Err(NoteError::Malformed);
+    }
+    let split = note.rfind("\n\n").ok_or(NoteError::Malformed)?;
+    let (text, signatures) = (&note[..=split], &note[split + 2..]);
+    if !signatures.ends_with('\n') || signatures.lines().count() > SIGNATURES_MAX {
+        return Err(NoteError::Malformed);
+    }
+    Ok((text, signatures.lines().map(SignatureLine::parse).collect::<Result<_, _>>()?))
+}
+
+/// The id of a key in signed notes: what a signature line carries so that it need not be tried with every key.
+pub(crate) fn key_id(name: &str, kind: u8, key: &ed25519_dalek::VerifyingKey) -> [u8; 4] {
+    let digest = Sha256::new()
+        .chain_update(name)
+        .chain_update(b"\n")
+        .chain_update([kind])
+        .chain_update(key.as_bytes())
+        .finalize();
+    [digest[0], digest[1], digest[2], digest[3]]
+}
+
+/// Fails when `name` can't be that of a key in a signed note.
+pub(crate) fn check_name(name: &str) -> Result<(), KeyError> {
+    if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+') {
+        return Err(KeyError::Name(name.into()));
+    }
+    Ok(())
+}
+
 /// Why a note is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
@@ -230,7 +274,7 @@ pub enum NoteError {
     },
 }
 
-fn hex(id: [u8; 4]) -> String {
+pub(crate) fn hex(id: [u8; 4]) -> String {
     format!("{:08x}", u32::from_be_bytes(id))
 }
 

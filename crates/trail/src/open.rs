@@ -10,11 +10,11 @@ use parking_lot::{Mutex, RwLock};
 use crate::cache::Lru;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::disk::{self, Disk};
-use crate::engine::{Engine, LEAF_TILES_MAX, Tree};
+use crate::engine::{COSIGNED, Engine, LEAF_TILES_MAX, Tree};
 use crate::error::TrailError;
 use crate::hash::Hash;
 use crate::log::{Log, PackRef, Segment};
-use crate::note::{NoteError, SigningKey};
+use crate::note::{NoteError, SigningKey, VerifyingKey};
 use crate::options::Options;
 use crate::pack::{self, Pack};
 use crate::queue::Queue;
@@ -61,6 +61,8 @@ pub fn open(dir: &Path, key: SigningKey, options: Options) -> Result<(Engine, Op
     let verifier = key.verifier(origin)?;
     let checkpoint = Checkpoint::open(&note, &verifier, Checkpoint::now())?;
 
+    let cosigned = read_cosigned(&*disk, dir, &verifier)?;
+
     let replay = Replay {
         disk: &*disk,
         dir,
@@ -88,22 +90,41 @@ pub fn open(dir: &Path, key: SigningKey, options: Options) -> Result<(Engine, Op
         tree: Mutex::new(tree),
         tags: Mutex::new(tags),
         checkpoint: RwLock::new(Arc::new(checkpoint.clone())),
+        cosigned: RwLock::new(cosigned.clone().map(Arc::new)),
         listeners: Mutex::default(),
         signal: Signal::default(),
         leaf_tiles: Mutex::new(Lru::new(LEAF_TILES_MAX)),
         current: Mutex::new(current),
         durable: AtomicU64::new(size),
         signing: Mutex::new(()),
+        removing: Mutex::new(()),
         _lock: lock,
     };
-    let root = tree::root(&core, checkpoint.size)?;
-    if root != checkpoint.root {
-        let what = "the entries do not lead to the root that was signed; `belfry verify` says more".to_owned();
-        return Err(TrailError::Tampered { position: 0, what });
+    for signed in [Some(checkpoint), cosigned].into_iter().flatten() {
+        if signed.size > size {
+            let what = format!("entries up to {} were signed for, but are missing", signed.size);
+            return Err(TrailError::Tampered { position: size, what });
+        }
+        if tree::root(&core, signed.size)? != signed.root {
+            let what = "the entries do not lead to the root that was signed; `belfry verify` says more".to_owned();
+            return Err(TrailError::Tampered { position: 0, what });
+        }
     }
     core.signal.grown(size);
     core.signal.sealed();
     Ok((core, opened))
+}
+
+/// The newest checkpoint that witnesses have cosigned, if there is one.
+fn read_cosigned(disk: &dyn Disk, dir: &Path, verifier: &VerifyingKey) -> Result<Option<Checkpoint>, TrailError> {
+    let path = dir.join(COSIGNED);
+    let note = match disk::read_all(disk, &path) {
+        Ok(note) => note,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(TrailError::io("read", &path)(e)),
+    };
+    let note = String::from_utf8(note).map_err(|_| CheckpointError::Note(NoteError::Malformed))?;
+    Ok(Some(Checkpoint::open(&note, verifier, Checkpoint::now())?))
 }
 
 struct Replay<'a> {
@@ -180,7 +201,7 @@ impl Replay<'_> {
                 Some(next) => *next,
                 None => first + Pack::open(self.disk, &path, first)?.count(),
             };
-            self.log.put(first, Segment::Pack(Arc::new(PackRef { first, count: size - first, path })));
+            self.log.put(first, Segment::Pack(Arc::new(PackRef::new(first, size - first, path))));
         }
         Ok(size)
     }

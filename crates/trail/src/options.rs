@@ -32,6 +32,10 @@ pub struct Options {
     pub tags_max: usize,
     /// How far back from the end tags are remembered, in positions.
     pub tags_reach: u64,
+    /// How long the trail rests before it tries again what the disk refused.
+    pub rest: Duration,
+    /// How long a removal waits for the packer.
+    pub pack_wait_max: Duration,
     /// The file system.
     pub disk: Arc<dyn Disk>,
 }
@@ -51,6 +55,8 @@ impl Default for Options {
             frame_entries_max: 256,
             tags_max: 262_144,
             tags_reach: 1 << 24,
+            rest: Duration::from_secs(5),
+            pack_wait_max: Duration::from_secs(60),
             disk: Arc::new(RealDisk),
         }
     }

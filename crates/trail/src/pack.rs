@@ -1,4 +1,5 @@
-//! Packs: sealed segments, compressed. A pack never changes once it has its name.
+//! Packs: sealed segments, compressed. A pack never changes once it has its name; when entries are
+//! removed, another takes its place.
 //!
 //! ```text
 //! header │ frames … │ index │ short hashes │ tags │ note │ trailer
@@ -7,8 +8,10 @@
 
 mod build;
 mod check;
+mod rewrite;
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,18 +20,23 @@ use bytes::Bytes;
 use crate::disk::{self, Disk, DiskFile};
 use crate::error::TrailError;
 use crate::frame::{self, TAG_BYTES, entry_at, u32_at, u64_at};
+use crate::hash::Hash;
 use crate::tags::Tagged;
 
 pub use build::Builder;
-pub use check::check;
+pub use check::{Checked, PackFault, check};
+pub use rewrite::without;
 
 /// The first and the last bytes of a pack.
 pub const MAGIC: &[u8; 8] = b"belfrypk";
-/// The version of the format.
-pub const VERSION: u32 = 1;
+/// The newest version of the format. A pack is written in the oldest that can say what is in it.
+pub const VERSION: u32 = 2;
+/// The version without removed entries.
+const WHOLE: u32 = 1;
+/// The version that can hold removed entries.
+const WITH_REMOVED: u32 = 2;
 const HEADER_BYTES: usize = 32;
 const HEAD_BYTES: usize = 32;
-const INDEX_BYTES: usize = 16;
 const TRAILER_BYTES: usize = 64;
 /// Frames end after so many bytes, whatever the count.
 const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -57,6 +65,7 @@ struct Trailer {
     index_crc: u32,
     shorts_crc: u32,
     tags_crc: u32,
+    version: u32,
 }
 
 /// Why bytes are no pack.
@@ -73,8 +82,9 @@ impl Trailer {
         if bytes.len() != TRAILER_BYTES || &bytes[56..] != MAGIC || number(52)? != crc32c::crc32c(&bytes[..52]) {
             return Err(damaged());
         }
-        if number(44)? != VERSION {
-            return Err(Unreadable::Version(number(44)?));
+        let version = number(44)?;
+        if version == 0 || version > VERSION {
+            return Err(Unreadable::Version(version));
         }
         let trailer = Self {
             index_offset: u64_at(bytes, 0).ok_or_else(damaged)?,
@@ -86,8 +96,9 @@ impl Trailer {
             index_crc: number(32)?,
             shorts_crc: number(36)?,
             tags_crc: number(40)?,
+            version,
         };
-        let sections = INDEX_BYTES as u64 * u64::from(trailer.frames)
+        let sections = record_bytes(version) as u64 * u64::from(trailer.frames)
             + 4 * u64::from(trailer.entries)
             + TAG_BYTES as u64 * u64::from(trailer.tags)
             + u64::from(trailer.note_bytes)
@@ -99,7 +110,7 @@ impl Trailer {
     }
 
     fn index_bytes(&self) -> usize {
-        INDEX_BYTES * self.frames as usize
+        record_bytes(self.version) * self.frames as usize
     }
 
     fn tags_offset(&self) -> u64 {
@@ -113,14 +124,26 @@ struct FrameRef {
     offset: u64,
     before: u32,
     entries: u32,
+    removed: u32,
     end: u64,
+}
+
+/// Bytes of one frame in the index.
+fn record_bytes(version: u32) -> usize {
+    if version == WHOLE { 16 } else { 20 }
 }
 
 fn read_index(bytes: &[u8], trailer: &Trailer) -> Option<Vec<FrameRef>> {
     let mut frames: Vec<FrameRef> = bytes
-        .chunks_exact(INDEX_BYTES)
+        .chunks_exact(record_bytes(trailer.version))
         .map(|one| {
-            Some(FrameRef { offset: u64_at(one, 0)?, before: u32_at(one, 8)?, entries: u32_at(one, 12)?, end: 0 })
+            Some(FrameRef {
+                offset: u64_at(one, 0)?,
+                before: u32_at(one, 8)?,
+                entries: u32_at(one, 12)?,
+                removed: if trailer.version == WHOLE { 0 } else { u32_at(one, 16)? },
+                end: 0,
+            })
         })
         .collect::<Option<_>>()?;
     let (mut end, mut entries) = (trailer.index_offset, trailer.entries);
@@ -128,7 +151,7 @@ fn read_index(bytes: &[u8], trailer: &Trailer) -> Option<Vec<FrameRef>> {
         frame.end = end;
         entries = entries.checked_sub(frame.entries)?;
         let head_end = frame.offset.checked_add(HEAD_BYTES as u64)?;
-        if frame.before != entries || frame.entries == 0 || head_end > end {
+        if frame.before != entries || frame.entries == 0 || frame.removed > frame.entries || head_end > end {
             return None;
         }
         end = frame.offset;
@@ -150,17 +173,21 @@ pub struct Frame {
     pub first: u64,
     bytes: Bytes,
     offsets: Vec<u32>,
+    /// The removed entries by their number in the frame, ascending.
+    removed: Vec<(u32, Hash)>,
 }
 
 impl Frame {
-    fn parse(first: u64, plain: Vec<u8>, entries: u32) -> Option<Self> {
+    fn parse(first: u64, plain: Vec<u8>, entries: u32, removed: Vec<(u32, Hash)>) -> Option<Self> {
         let mut offsets = Vec::with_capacity(entries as usize);
         let mut at = 0;
         for _ in 0..entries {
             offsets.push(at as u32);
             at = entry_at(&plain, at)?.end;
         }
-        (at == plain.len()).then(|| Self { first, bytes: plain.into(), offsets })
+        // Of a removed entry nothing is left but its hash.
+        let emptied = removed.iter().all(|(i, _)| plain_is_empty_at(&plain, &offsets, *i));
+        (at == plain.len() && emptied).then(|| Self { first, bytes: plain.into(), offsets, removed })
     }
 
     /// How many entries it has.
@@ -168,16 +195,32 @@ impl Frame {
         self.offsets.len() as u64
     }
 
-    /// The entry at a position that lies in it.
+    /// The entry at a position that lies in it; one that was removed is empty.
     pub fn entry(&self, position: u64) -> Bytes {
         let offset = self.offsets[(position - self.first) as usize] as usize;
         entry_at(&self.bytes, offset).map_or_else(Bytes::new, |range| self.bytes.slice(range))
     }
 
+    /// The leaf hash of the entry at a position that lies in it.
+    pub fn leaf(&self, position: u64) -> Hash {
+        self.removed_leaf(position).unwrap_or_else(|| Hash::leaf(&self.entry(position)))
+    }
+
+    /// The leaf hash that stands for the entry at a position, if it was removed.
+    pub fn removed_leaf(&self, position: u64) -> Option<Hash> {
+        let number = (position - self.first) as u32;
+        let at = self.removed.binary_search_by_key(&number, |(i, _)| *i).ok()?;
+        Some(self.removed[at].1)
+    }
+
     /// The memory it takes.
     pub fn weight(&self) -> usize {
-        self.bytes.len() + 4 * self.offsets.len() + 100
+        self.bytes.len() + 4 * self.offsets.len() + 36 * self.removed.len() + 100
     }
+}
+
+fn plain_is_empty_at(plain: &[u8], offsets: &[u32], number: u32) -> bool {
+    offsets.get(number as usize).and_then(|at| entry_at(plain, *at as usize)).is_some_and(|range| range.is_empty())
 }
 
 impl Pack {
@@ -226,7 +269,27 @@ impl Pack {
         disk::read_exact_at(&*self.file, &mut bytes, at.offset).map_err(TrailError::io("read", &self.path))?;
         let fault =
             |what: String| TrailError::Tampered { position: first, what: format!("{}: {what}", self.path.display()) };
-        unpack(&bytes, first, at.entries).map_err(fault)
+        unpack(&bytes, first, at.entries, at.removed).map_err(fault)
+    }
+
+    /// How many entries of `range`, which lies in the pack, were removed.
+    pub fn removed_in(&self, range: Range<u64>) -> Result<u64, TrailError> {
+        let mut removed = 0;
+        for (number, at) in self.frames.iter().enumerate().filter(|(_, at)| at.removed > 0) {
+            let begin = self.trailer.first + u64::from(at.before);
+            let end = begin + u64::from(at.entries);
+            let (from, to) = (range.start.max(begin), range.end.min(end));
+            if from >= to {
+                continue;
+            }
+            removed += if (from, to) == (begin, end) {
+                u64::from(at.removed)
+            } else {
+                let frame = self.frame(number)?;
+                (from..to).filter(|position| frame.removed_leaf(*position).is_some()).count() as u64
+            };
+        }
+        Ok(removed)
     }
 
     /// The tags in it, oldest first.
@@ -246,18 +309,43 @@ impl Pack {
 }
 
 /// Unpacks a frame from its head and stored bytes.
-fn unpack(bytes: &[u8], first: u64, entries: u32) -> Result<Frame, String> {
+fn unpack(bytes: &[u8], first: u64, entries: u32, removed: u32) -> Result<Frame, String> {
     let damaged = || format!("the frame at position {first} is damaged");
     let (head, stored) = bytes.split_at_checked(HEAD_BYTES).ok_or_else(damaged)?;
     let number = |at| u32_at(head, at).ok_or_else(damaged);
     if crc32c::crc32c_append(crc32c::crc32c(&head[..28]), stored) != number(28)? {
         return Err(damaged());
     }
-    if number(4)? as usize != stored.len() || number(12)? != entries || u64_at(head, 16) != Some(first) {
+    let fits = number(4)? as usize == stored.len() && number(12)? == entries && number(24)? == removed;
+    if !fits || u64_at(head, 16) != Some(first) {
         return Err(damaged());
     }
-    let plain = decode(head[0], stored, number(8)?)?;
-    Frame::parse(first, plain, entries).ok_or_else(damaged)
+    let (packed, marks) = split_removed(stored, entries, removed).ok_or_else(damaged)?;
+    let removed = read_removed(marks, entries, removed).ok_or_else(damaged)?;
+    let plain = decode(head[0], packed, number(8)?)?;
+    Frame::parse(first, plain, entries, removed).ok_or_else(damaged)
+}
+
+/// The packed entries of a frame, and what stands behind them when some were removed: a bit for each
+/// entry, lowest first, and the leaf hash of each whose bit is set.
+fn split_removed(stored: &[u8], entries: u32, removed: u32) -> Option<(&[u8], &[u8])> {
+    let marks = if removed == 0 { 0 } else { entries.div_ceil(8) as usize + 32 * removed as usize };
+    stored.split_at_checked(stored.len().checked_sub(marks)?)
+}
+
+fn read_removed(marks: &[u8], entries: u32, removed: u32) -> Option<Vec<(u32, Hash)>> {
+    if removed == 0 {
+        return Some(Vec::new());
+    }
+    let (bits, hashes) = marks.split_at_checked(entries.div_ceil(8) as usize)?;
+    let numbers = (0..8 * bits.len() as u32).filter(|i| is_set(bits, *i));
+    let read: Vec<(u32, Hash)> = numbers.zip(hashes.chunks_exact(32).filter_map(Hash::from_slice)).collect();
+    let set: u32 = bits.iter().map(|byte| byte.count_ones()).sum();
+    (set == removed && read.iter().all(|(i, _)| *i < entries)).then_some(read)
+}
+
+fn is_set(bits: &[u8], number: u32) -> bool {
+    bits.get(number as usize / 8).is_some_and(|byte| byte >> (number % 8) & 1 == 1)
 }
 
 thread_local! {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::checkpoint::Checkpoint;
 use crate::disk::{self, Disk};
@@ -15,9 +15,6 @@ use crate::pack::{self, Builder};
 use crate::wal::Wal;
 use crate::{tile, tree};
 
-/// How long the packer rests after the disk refused.
-const REST: Duration = Duration::from_secs(5);
-
 /// Runs until the trail closes.
 pub fn run(core: &Engine) {
     let mut seen = 0;
@@ -27,8 +24,8 @@ pub fn run(core: &Engine) {
                 Ok(()) => core.queue.hold(core.log.sealed() > core.options.unpacked_segments_max),
                 Err(e @ TrailError::Io { .. }) => {
                     // The WAL is still there: nothing is lost, it only waits. When too much waits, appends are refused as busy.
-                    tracing::error!(error = %e, "can't pack, trying again in {} s: {e}", REST.as_secs());
-                    if !core.signal.sleep_until(Instant::now() + REST) {
+                    tracing::error!(error = %e, "can't pack, trying again in {} s: {e}", core.options.rest.as_secs());
+                    if !core.signal.sleep_until(Instant::now() + core.options.rest) {
                         return;
                     }
                 }
@@ -75,12 +72,15 @@ fn pack(core: &Engine, wal: &Wal) -> Result<(), TrailError> {
 
     disk.rename(&temporary, &path).map_err(TrailError::io("name", &path))?;
     disk.sync_dir(&folder).map_err(TrailError::io("sync", &folder))?;
-    core.log.put(first, Segment::Pack(Arc::new(PackRef { first, count: end - first, path })));
     wal.forget_all();
-    // When this fails or is lost, the next start does it.
-    if let Err(e) = disk.remove(&wal.path) {
+    core.log.put(first, Segment::Pack(Arc::new(PackRef::new(first, end - first, path))));
+    // When this fails or is lost, the next start does it; or who removes entries of the pack, and has been here before.
+    if let Err(e) = disk.remove(&wal.path)
+        && e.kind() != io::ErrorKind::NotFound
+    {
         tracing::warn!(error = %e, "a packed WAL file stays until the next start: {}", wal.path.display());
     }
+    core.signal.packed();
     Ok(())
 }
 

@@ -22,6 +22,15 @@ pub struct Waiting {
     pub done: Done,
 }
 
+/// What the writer has to do.
+#[derive(Default)]
+pub struct Work {
+    /// Batches to write together.
+    pub waiting: Vec<Waiting>,
+    /// End the open segment afterwards.
+    pub seal: bool,
+}
+
 /// The queue before the writer.
 pub struct Queue {
     bytes_max: usize,
@@ -36,6 +45,8 @@ struct State {
     bytes: usize,
     /// The packer is too far behind.
     held: bool,
+    /// Somebody wants the open segment to end.
+    seal: bool,
     end: Option<End>,
 }
 
@@ -94,11 +105,11 @@ impl Queue {
         (waiting.done)(Err(AppendError::Stopped(reason)));
     }
 
-    /// Waits for batches and takes as many as fit in the bounds, at least one. None when the queue
+    /// Waits for work and takes as many batches as fit in the bounds, at least one if there is one. None when the queue
     /// was closed and is empty, or has failed.
-    pub fn take(&self, entries_max: usize, bytes_max: usize) -> Option<Vec<Waiting>> {
+    pub fn take(&self, entries_max: usize, bytes_max: usize) -> Option<Work> {
         let mut state = self.state.lock();
-        while state.waiting.is_empty() && state.end.is_none() {
+        while state.waiting.is_empty() && !state.seal && state.end.is_none() {
             self.changed.wait(&mut state);
         }
         if matches!(state.end, Some(End::Failed(_))) {
@@ -114,7 +125,14 @@ impl Queue {
             }
             taken.extend(state.waiting.pop_front());
         }
-        (!taken.is_empty()).then_some(taken)
+        let work = Work { waiting: taken, seal: std::mem::take(&mut state.seal) };
+        (work.seal || !work.waiting.is_empty()).then_some(work)
+    }
+
+    /// Has the writer end the open segment.
+    pub fn seal(&self) {
+        self.state.lock().seal = true;
+        self.changed.notify_one();
     }
 
     /// Gives room back.

@@ -10,6 +10,7 @@ pub struct Signal {
     state: Mutex<SignalState>,
     grown: Condvar,
     sealed: Condvar,
+    packed: Condvar,
     closing: Condvar,
 }
 
@@ -33,10 +34,24 @@ impl Signal {
         self.sealed.notify_all();
     }
 
+    /// Says that one more segment is packed.
+    pub fn packed(&self) {
+        let _state = self.state.lock();
+        self.packed.notify_all();
+    }
+
+    /// Waits until a segment is packed, or until `until`.
+    pub fn wait_packed(&self, until: Instant) {
+        let mut state = self.state.lock();
+        if !state.closing {
+            self.packed.wait_until(&mut state, until);
+        }
+    }
+
     /// Says that the threads shall end.
     pub fn close(&self) {
         self.state.lock().closing = true;
-        for waiting in [&self.grown, &self.sealed, &self.closing] {
+        for waiting in [&self.grown, &self.sealed, &self.packed, &self.closing] {
             waiting.notify_all();
         }
     }

@@ -1,5 +1,6 @@
 //! The trail as its users see it.
 
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,9 +19,12 @@ use crate::note::{SigningKey, VerifyingKey};
 use crate::open;
 use crate::options::Options;
 use crate::queue::Waiting;
+use crate::removal::{Removal, RemoveProgress, Removed};
+use crate::remover;
 use crate::tags::{Tag, Tagged};
 use crate::tree::{self, WholeTiles};
 use crate::verify::Bundle;
+use crate::witness::{self, Cosignature, WitnessRequest};
 
 /// The place of an entry in the trail, from 0.
 pub type Position = u64;
@@ -28,7 +32,7 @@ pub type Position = u64;
 /// Entries that are appended together: all of them or none, one after the other.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// The entries, each up to 65,535 bytes.
+    /// The entries, each 1 to 65,535 bytes.
     pub entries: Vec<Bytes>,
     /// The name of the batch, so that sending it twice appends it once.
     pub tag: Option<Tag>,
@@ -111,7 +115,7 @@ impl Trail {
     /// returned here means that nothing was taken and `done` is never called.
     pub fn append(&self, batch: Batch, done: Done) -> Result<(), AppendError> {
         let core = &self.0.core;
-        if batch.entries.is_empty() {
+        if batch.entries.is_empty() || batch.entries.iter().any(Bytes::is_empty) {
             return Err(AppendError::Empty);
         }
         let entries_max = core.options.segment_entries_max as usize;
@@ -151,7 +155,7 @@ impl Trail {
     }
 
     /// Reads entries from `from` on, until one of the bounds is reached or the trail ends; at least
-    /// one when there is one.
+    /// one when there is one. A removed entry is empty; no other is, but in old trails.
     pub fn read(
         &self,
         from: Position,
@@ -161,7 +165,7 @@ impl Trail {
         self.0.core.read(from, entries_max, bytes_max)
     }
 
-    /// The entry at `position`, when the trail is that long.
+    /// The entry at `position`, when the trail is that long; empty when it was removed.
     pub fn get(&self, position: Position) -> Result<Option<Bytes>, TrailError> {
         Ok(self.read(position, 1, usize::MAX)?.pop().map(|(_, entry)| entry))
     }
@@ -174,6 +178,31 @@ impl Trail {
     /// The newest checkpoint on disk.
     pub fn checkpoint(&self) -> Arc<Checkpoint> {
         self.0.core.checkpoint.read().clone()
+    }
+
+    /// The newest checkpoint that witnesses have cosigned: its note carries the signature of the trail and theirs.
+    pub fn cosigned(&self) -> Option<Arc<Checkpoint>> {
+        self.0.core.cosigned.read().clone()
+    }
+
+    /// What to send to a witness whose newest checkpoint of this trail had `old` entries, 0 if it has none: the newest
+    /// checkpoint, which it shall cosign, with the proof that the trail only grew.
+    pub fn witness_request(&self, old: u64) -> Result<WitnessRequest, TrailError> {
+        let checkpoint = self.checkpoint();
+        let proof = self.consistency(old, checkpoint.size)?;
+        let body = witness::request_body(old, &proof, &checkpoint);
+        Ok(WitnessRequest { checkpoint, body })
+    }
+
+    /// Stores what witnesses answered, durably and together with the checkpoint that they have cosigned. A newer cosignature
+    /// takes the place of an older one by the same key; those on an older checkpoint than [`Trail::cosigned`] are dropped.
+    /// What is stored afterwards is given back.
+    pub fn add_cosignatures(
+        &self,
+        checkpoint: &Checkpoint,
+        cosignatures: &[Cosignature],
+    ) -> Result<Option<Arc<Checkpoint>>, TrailError> {
+        self.0.core.add_cosignatures(checkpoint, cosignatures)
     }
 
     /// Signs a checkpoint that covers all that is on disk now, if the newest one does not.
@@ -219,7 +248,8 @@ impl Trail {
         Ok(bytes.into())
     }
 
-    /// An entry bundle as C2SP tlog-tiles serves it: `width` entries, each behind its length as 16 bits. Only what the newest checkpoint covers.
+    /// An entry bundle as C2SP tlog-tiles serves it: `width` entries, each behind its length as 16 bits. Only what the newest
+    /// checkpoint covers, and only where no entry was removed.
     pub fn entries_bundle(&self, index: u64, width: u16) -> Result<Bytes, TrailError> {
         let from = self.0.core.tile_start(0, index, width)?;
         let mut bytes = Vec::new();
@@ -227,6 +257,9 @@ impl Trail {
         while next < from + u64::from(width) {
             let wanted = (from + u64::from(width) - next) as usize;
             for (position, entry) in self.read(next, wanted, usize::MAX)? {
+                if entry.is_empty() && self.0.core.log.removed_leaf(position)?.is_some() {
+                    return Err(TrailError::Removed { position });
+                }
                 bytes.extend_from_slice(&(entry.len() as u16).to_be_bytes());
                 bytes.extend_from_slice(&entry);
                 next = position + 1;
@@ -235,7 +268,8 @@ impl Trail {
         Ok(bytes.into())
     }
 
-    /// The entries at `positions` with their proofs under the newest checkpoint, to be given away.
+    /// The entries at `positions` with their proofs under the newest checkpoint, to be given away. Of removed ones the hash
+    /// and its proof.
     pub fn bundle(&self, positions: &[Position]) -> Result<Bundle, TrailError> {
         let core = &self.0.core;
         let mut signed = core.checkpoint.read().clone();
@@ -248,9 +282,33 @@ impl Trail {
             let beyond = || TrailError::OutOfRange { asked: position, size: signed.size };
             let entry = self.get(position)?.filter(|_| position < signed.size).ok_or_else(beyond)?;
             let path = tree::inclusion(&tiles, position, signed.size)?;
-            bundle.add(&entry, &Proof { position, size: signed.size, leaf: Hash::leaf(&entry), path });
+            let removed = if entry.is_empty() { core.log.removed_leaf(position)? } else { None };
+            let proof = |leaf| Proof { position, size: signed.size, leaf, path };
+            match removed {
+                Some(leaf) => bundle.add(None, &proof(leaf)),
+                None => bundle.add(Some(&entry), &proof(Hash::leaf(&entry))),
+            }
         }
         Ok(bundle.finish())
+    }
+
+    /// Removes entries for good: their leaf hashes stand in their place, so every root and proof stays as it was. Returns
+    /// when no file of the trail holds their bytes any more. What is not packed yet is packed first, for which this waits
+    /// up to `Options::pack_wait_max`. Writing and reading go on meanwhile. `progress` is called after every pack and may end it early;
+    /// what was done till then stays done. After an error or a crash each entry is whole or removed, and calling it again
+    /// goes on.
+    pub fn remove(
+        &self,
+        positions: &Removal,
+        progress: &mut dyn FnMut(RemoveProgress) -> ControlFlow<()>,
+    ) -> Result<Removed, TrailError> {
+        remover::remove(&self.0.core, positions, progress)
+    }
+
+    /// How many of these positions were removed. Opens each pack, so over billions of entries it takes seconds.
+    pub fn removed_in(&self, range: Range<Position>) -> Result<u64, TrailError> {
+        self.0.core.within(range.end)?;
+        self.0.core.log.removed_in(range)
     }
 
     /// The public key, shown as a C2SP verifier key.

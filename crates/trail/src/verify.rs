@@ -33,8 +33,12 @@ pub struct Verified {
     pub size: u64,
     /// The root of their tree.
     pub root: Hash,
+    /// The checkpoint that witnesses have cosigned, if there is one; their keys tell by [`Checkpoint::cosignatures`] who did.
+    pub cosigned: Option<Checkpoint>,
     /// Whole entries after those, which no checkpoint covers yet.
     pub beyond: u64,
+    /// Entries that were removed: only their hashes are left, and the root fits.
+    pub removed: u64,
     /// Bytes of a torn tail, left by a crash; opening the trail cuts them.
     pub torn_bytes: u64,
 }

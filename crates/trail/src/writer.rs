@@ -10,7 +10,7 @@ use crate::error::{AppendError, TrailError};
 use crate::frame::Builder;
 use crate::hash::Hash;
 use crate::log::Segment;
-use crate::queue::Waiting;
+use crate::queue::{Waiting, Work};
 use crate::tags::Tagged;
 use crate::trail::{Appended, Done};
 use crate::wal::Wal;
@@ -19,7 +19,7 @@ use crate::wal::Wal;
 pub fn run(core: &Engine) {
     let mut recent = Recent { bytes: 0, frames: VecDeque::new() };
     let entries_max = core.options.segment_entries_max as usize;
-    while let Some(waiting) = core.queue.take(entries_max, core.options.commit_bytes_max) {
+    while let Some(Work { waiting, seal }) = core.queue.take(entries_max, core.options.commit_bytes_max) {
         let bytes = waiting.iter().map(|w| w.bytes).sum();
         let answers = match commit(core, waiting, &mut recent) {
             Ok(answers) => answers,
@@ -41,7 +41,20 @@ pub fn run(core: &Engine) {
         for listener in &*core.listeners.lock() {
             listener(size);
         }
+        if seal && let Err(e) = end_segment(core) {
+            core.fail(&e.to_string());
+            return;
+        }
     }
+}
+
+/// Ends the open segment, if anything is in it.
+fn end_segment(core: &Engine) -> Result<(), TrailError> {
+    let current = core.current.lock().clone();
+    if current.count() > 0 {
+        rotate(core, current.end())?;
+    }
+    Ok(())
 }
 
 type Answers = Vec<(Done, Result<Appended, AppendError>)>;

@@ -34,6 +34,7 @@ fn options(disk: &FaultyDisk) -> Options {
         checkpoint_interval: Duration::from_micros(300),
         recent_bytes_max: 3_000,
         cache_bytes_max: 3_000,
+        rest: Duration::from_millis(1),
         ..Options::default()
     }
 }

@@ -10,9 +10,16 @@ use std::process::{Command, Output};
 
 use bytes::Bytes;
 use trail::tile::TileRef;
+use trail::witness::{self, WitnessKey};
 use trail::{Batch, Options, SigningKey, Trail};
 
 const GO_LIBRARY: &str = "/usr/share/gocode";
+
+const WITNESS: &str = "witness.example/w1";
+
+fn witness_key() -> SigningKey {
+    SigningKey::from_seed(&[2; 32])
+}
 
 fn go_is_there() -> bool {
     let go = Command::new("go").arg("version").output().is_ok_and(|o| o.status.success());
@@ -27,7 +34,9 @@ fn write(path: &Path, bytes: &[u8]) {
 /// Writes what a server serves, tiles of every level and width that the checkpoint needs.
 fn export(trail: &Trail, folder: &Path) {
     let sealed = trail.seal().unwrap();
-    write(&folder.join("checkpoint"), sealed.note.as_bytes());
+    let cosignature = witness::cosign(&witness_key(), WITNESS, &sealed.note, 1_679_315_147).unwrap();
+    let cosigned = trail.add_cosignatures(&sealed, &[cosignature]).unwrap().unwrap();
+    write(&folder.join("checkpoint"), cosigned.note.as_bytes());
     let mut width = sealed.size;
     for level in 0_u8.. {
         for index in 0..width.div_ceil(256) {
@@ -63,11 +72,12 @@ fn export(trail: &Trail, folder: &Path) {
 }
 
 fn go_verify(folder: &Path, vkey: &str) -> Output {
+    let witness = WitnessKey::of(&witness_key(), WITNESS).unwrap().to_string();
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/verify.go");
     Command::new("go")
         .env("GO111MODULE", "off")
         .env("GOPATH", GO_LIBRARY)
-        .args(["run".as_ref(), program.as_os_str(), folder.as_os_str(), vkey.as_ref()])
+        .args(["run".as_ref(), program.as_os_str(), folder.as_os_str(), vkey.as_ref(), witness.as_ref()])
         .output()
         .unwrap()
 }

@@ -84,6 +84,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing").detail(what)
     }
 
+    /// It was there, and was removed for good.
+    pub fn gone(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "gone", "This was removed").detail(what)
+    }
+
     /// The request as a whole can't be understood.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request can't be understood").detail(detail)

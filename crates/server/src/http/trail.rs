@@ -72,10 +72,16 @@ pub async fn tile_get(
     };
     let bytes = read.map_err(|error| match error {
         TrailError::OutOfRange { .. } => Problem::not_found("the checkpoint does not cover this tile"),
+        removed @ TrailError::Removed { .. } => Problem::gone(removed.to_string()),
         error => Problem::internal(&error),
     })?;
     // A full tile never changes again; a partial one doesn't either, but is of no use once the full one is there.
-    let cache = if width == 256 { "private, max-age=31536000, immutable" } else { "private, max-age=300" };
+    // Entries may be removed.
+    let cache = if width == 256 && level != "entries" {
+        "private, max-age=31536000, immutable"
+    } else {
+        "private, max-age=300"
+    };
     let mut response = Response::new(Body::from(bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));

@@ -93,10 +93,13 @@ fn proven(trail: &Trail, position: u64, size: u64, hashes: &mut Hashes) -> Resul
     let proof = trail.inclusion(position, size)?;
     // Entries of ours are canonical JSON, and so text.
     let text = std::str::from_utf8(&entry).map_err(|_| BundleError::Gone { position })?;
+    // Of an entry that was removed, the hash is all that is left to prove.
+    let removed = entry.is_empty().then_some(proof.leaf);
     Ok(BundleEntry {
         position,
-        entry: Some(text.to_owned()),
+        entry: removed.is_none().then(|| text.to_owned()),
         entry_base64: None,
+        removed,
         path: proof.path.into_iter().map(|hash| hashes.number(hash)).collect(),
     })
 }

@@ -37,6 +37,7 @@ struct State {
     epoch: u64,
     operations: u64,
     fail_at: Option<(u64, Fault)>,
+    crash_at: Option<u64>,
     /// The next sync of a file with this ending fails.
     fail_sync_of: Option<String>,
     down: bool,
@@ -78,6 +79,7 @@ impl FaultyDisk {
             epoch: 0,
             operations: 0,
             fail_at: None,
+            crash_at: None,
             fail_sync_of: None,
             down: false,
             full: false,
@@ -92,7 +94,8 @@ impl FaultyDisk {
 
     /// A copy of all that is on it, with another seed.
     pub fn copy(&self, seed: u64) -> Self {
-        let state = State { random: seed, fail_at: None, locks: BTreeSet::new(), ..self.0.lock().clone() };
+        let state =
+            State { random: seed, fail_at: None, crash_at: None, locks: BTreeSet::new(), ..self.0.lock().clone() };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -100,6 +103,17 @@ impl FaultyDisk {
     pub fn fail_after(&self, after: u64, fault: Fault) {
         let mut state = self.0.lock();
         state.fail_at = Some((state.operations + after, fault));
+    }
+
+    /// Cuts the power at the operation that comes after `after` others.
+    pub fn crash_after(&self, after: u64) {
+        let mut state = self.0.lock();
+        state.crash_at = Some(state.operations + after);
+    }
+
+    /// How many operations there were.
+    pub fn operations(&self) -> u64 {
+        self.0.lock().operations
     }
 
     /// Has the next sync of a file whose name ends so fail. What was written can be read until the
@@ -112,6 +126,7 @@ impl FaultyDisk {
     pub fn heal(&self) {
         let mut state = self.0.lock();
         state.fail_at = None;
+        state.crash_at = None;
         state.fail_sync_of = None;
     }
 
@@ -122,39 +137,7 @@ impl FaultyDisk {
 
     /// Cuts the power: every operation fails until [`FaultyDisk::restart`].
     pub fn crash(&self) {
-        let mut state = self.0.lock();
-        state.down = true;
-        state.epoch += 1;
-        for i in 0..state.inodes.len() {
-            let pending = std::mem::take(&mut state.inodes[i].pending);
-            let mut durable = std::mem::take(&mut state.inodes[i].durable);
-            for change in pending {
-                let luck = state.next_random() % 4;
-                match change {
-                    // All of it, none of it, or some of its sectors.
-                    Change::Write { .. } if luck == 0 => {}
-                    Change::Write { offset, bytes } => {
-                        for (n, sector) in bytes.chunks(SECTOR).enumerate() {
-                            if luck == 1 || state.next_random().is_multiple_of(2) {
-                                write(&mut durable, offset + n * SECTOR, sector);
-                            }
-                        }
-                    }
-                    Change::Len(len) if luck < 2 => durable.resize(len, 0),
-                    Change::Len(_) => {}
-                }
-            }
-            state.inodes[i].now = durable.clone();
-            state.inodes[i].durable = durable;
-        }
-        // Of the changes of names any may be kept, and any other lost.
-        for (_, change) in std::mem::take(&mut state.pending_names) {
-            if !state.next_random().is_multiple_of(3) {
-                apply(&mut state.durable_names, &change);
-            }
-        }
-        state.names = state.durable_names.clone();
-        state.locks.clear();
+        self.0.lock().crash();
     }
 
     /// Has it work again after a crash.
@@ -162,6 +145,7 @@ impl FaultyDisk {
         let mut state = self.0.lock();
         state.down = false;
         state.fail_at = None;
+        state.crash_at = None;
         state.fail_sync_of = None;
     }
 
@@ -185,6 +169,10 @@ impl FaultyDisk {
             return Err(io::Error::other("the power is off"));
         }
         state.operations += 1;
+        if state.crash_at.is_some_and(|at| at <= state.operations) {
+            state.crash();
+            return Err(io::Error::other("the power is off"));
+        }
         match state.fail_at {
             Some((at, fault)) if at <= state.operations => {
                 state.fail_at = None;
@@ -203,6 +191,42 @@ impl FaultyDisk {
 }
 
 impl State {
+    fn crash(&mut self) {
+        self.down = true;
+        self.crash_at = None;
+        self.epoch += 1;
+        for i in 0..self.inodes.len() {
+            let pending = std::mem::take(&mut self.inodes[i].pending);
+            let mut durable = std::mem::take(&mut self.inodes[i].durable);
+            for change in pending {
+                let luck = self.next_random() % 4;
+                match change {
+                    // All of it, none of it, or some of its sectors.
+                    Change::Write { .. } if luck == 0 => {}
+                    Change::Write { offset, bytes } => {
+                        for (n, sector) in bytes.chunks(SECTOR).enumerate() {
+                            if luck == 1 || self.next_random().is_multiple_of(2) {
+                                write(&mut durable, offset + n * SECTOR, sector);
+                            }
+                        }
+                    }
+                    Change::Len(len) if luck < 2 => durable.resize(len, 0),
+                    Change::Len(_) => {}
+                }
+            }
+            self.inodes[i].now = durable.clone();
+            self.inodes[i].durable = durable;
+        }
+        // Of the changes of names any may be kept, and any other lost.
+        for (_, change) in std::mem::take(&mut self.pending_names) {
+            if !self.next_random().is_multiple_of(3) {
+                apply(&mut self.durable_names, &change);
+            }
+        }
+        self.names = self.durable_names.clone();
+        self.locks.clear();
+    }
+
     fn next_random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.random;

@@ -2,45 +2,29 @@
 
 use std::io;
 
-use super::{FRAME_BYTES_MAX, MAGIC, STORED, TRAILER_BYTES, VERSION, ZSTD};
+use super::{FRAME_BYTES_MAX, FrameRef, HEADER_BYTES, MAGIC, STORED, TRAILER_BYTES, WHOLE, ZSTD};
 use crate::frame;
 use crate::hash::Hash;
 use crate::tags::Tagged;
 
 /// A pack being made in memory.
 pub struct Builder {
-    bytes: Vec<u8>,
-    first: u64,
+    sections: Sections,
     frame_entries_max: usize,
     compressor: zstd::bulk::Compressor<'static>,
     plain: Vec<u8>,
     entries_in_frame: u32,
-    entries: u32,
-    index: Vec<u8>,
-    frames: u32,
 }
 
 impl Builder {
     /// Begins the pack of `entries` entries from `first` on.
     pub fn new(first: u64, entries: u32, level: i32, frame_entries_max: usize) -> io::Result<Self> {
-        let mut bytes = Vec::with_capacity(8 << 20);
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&VERSION.to_be_bytes());
-        bytes.extend_from_slice(&first.to_be_bytes());
-        bytes.extend_from_slice(&entries.to_be_bytes());
-        bytes.extend_from_slice(&[0; 4]);
-        let crc = crc32c::crc32c(&bytes);
-        bytes.extend_from_slice(&crc.to_be_bytes());
         Ok(Self {
-            bytes,
-            first,
+            sections: Sections::begin(WHOLE, first, entries),
             frame_entries_max,
             compressor: zstd::bulk::Compressor::new(level)?,
             plain: Vec::new(),
             entries_in_frame: 0,
-            entries: 0,
-            index: Vec::new(),
-            frames: 0,
         })
     }
 
@@ -50,7 +34,7 @@ impl Builder {
         self.plain.extend_from_slice(entry);
         self.entries_in_frame += 1;
         // Frames end at round positions, so that an entry bundle lies in one.
-        let next = self.first + u64::from(self.entries + self.entries_in_frame);
+        let next = self.sections.next() + u64::from(self.entries_in_frame);
         if next.is_multiple_of(self.frame_entries_max as u64) || self.plain.len() >= FRAME_BYTES_MAX {
             self.end_frame()?;
         }
@@ -58,62 +42,145 @@ impl Builder {
     }
 
     fn end_frame(&mut self) -> io::Result<()> {
-        if self.entries_in_frame == 0 {
-            return Ok(());
+        if self.entries_in_frame > 0 {
+            self.sections.pack_frame(&mut self.compressor, &self.plain, self.entries_in_frame, &[])?;
+            self.entries_in_frame = 0;
+            self.plain.clear();
         }
-        let packed = self.compressor.compress(&self.plain)?;
-        let (codec, stored) = if packed.len() < self.plain.len() { (ZSTD, &packed) } else { (STORED, &self.plain) };
-        let begin = self.bytes.len();
-        self.bytes.extend_from_slice(&[codec, 0, 0, 0]);
-        self.bytes.extend_from_slice(&(stored.len() as u32).to_be_bytes());
-        self.bytes.extend_from_slice(&(self.plain.len() as u32).to_be_bytes());
-        self.bytes.extend_from_slice(&self.entries_in_frame.to_be_bytes());
-        self.bytes.extend_from_slice(&(self.first + u64::from(self.entries)).to_be_bytes());
-        self.bytes.extend_from_slice(&[0; 4]);
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&self.bytes[begin..]), stored);
-        self.bytes.extend_from_slice(&crc.to_be_bytes());
-        self.bytes.extend_from_slice(stored);
-        self.index.extend_from_slice(&(begin as u64).to_be_bytes());
-        self.index.extend_from_slice(&self.entries.to_be_bytes());
-        self.index.extend_from_slice(&self.entries_in_frame.to_be_bytes());
-        self.entries += self.entries_in_frame;
-        self.frames += 1;
-        self.entries_in_frame = 0;
-        self.plain.clear();
         Ok(())
     }
 
     /// Ends the pack: its bytes.
     pub fn finish(mut self, leaves: &[Hash], tags: &[([u8; 16], Tagged)], note: &str) -> io::Result<Vec<u8>> {
         self.end_frame()?;
-        let index_offset = self.bytes.len();
-        self.bytes.extend_from_slice(&self.index);
-        let shorts_offset = self.bytes.len();
-        for leaf in leaves {
-            self.bytes.extend_from_slice(&leaf.short());
-        }
-        let tags_offset = self.bytes.len();
+        let shorts: Vec<u8> = leaves.iter().flat_map(Hash::short).collect();
+        let mut tag_bytes = Vec::new();
         for (key, tagged) in tags {
-            frame::write_tag(&mut self.bytes, key, tagged);
+            frame::write_tag(&mut tag_bytes, key, tagged);
         }
-        self.bytes.extend_from_slice(note.as_bytes());
+        Ok(self.sections.finish(&shorts, &tag_bytes, note.as_bytes()))
+    }
+}
+
+/// The bytes of a pack, section after section.
+pub struct Sections {
+    bytes: Vec<u8>,
+    version: u32,
+    first: u64,
+    entries: u32,
+    frames: Vec<FrameRef>,
+}
+
+impl Sections {
+    /// Writes the header.
+    pub fn begin(version: u32, first: u64, entries: u32) -> Self {
+        let mut bytes = Vec::with_capacity(8 << 20);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&version.to_be_bytes());
+        bytes.extend_from_slice(&first.to_be_bytes());
+        bytes.extend_from_slice(&entries.to_be_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        let crc = crc32c::crc32c(&bytes);
+        bytes.extend_from_slice(&crc.to_be_bytes());
+        debug_assert_eq!(bytes.len(), HEADER_BYTES);
+        Self { bytes, version, first, entries: 0, frames: Vec::new() }
+    }
+
+    /// The position of the entry that comes next.
+    pub fn next(&self) -> u64 {
+        self.first + u64::from(self.entries)
+    }
+
+    /// Adds a frame of entries, each behind its length. Those in `removed`, by their number in the
+    /// frame and ascending, are empty.
+    pub fn pack_frame(
+        &mut self,
+        compressor: &mut zstd::bulk::Compressor<'static>,
+        plain: &[u8],
+        entries: u32,
+        removed: &[(u32, Hash)],
+    ) -> io::Result<()> {
+        let packed = compressor.compress(plain)?;
+        let (codec, packed) = if packed.len() < plain.len() { (ZSTD, &packed[..]) } else { (STORED, plain) };
+        let marks = marks(entries, removed);
+        let begin = self.bytes.len();
+        self.bytes.extend_from_slice(&[codec, 0, 0, 0]);
+        self.bytes.extend_from_slice(&((packed.len() + marks.len()) as u32).to_be_bytes());
+        self.bytes.extend_from_slice(&(plain.len() as u32).to_be_bytes());
+        self.bytes.extend_from_slice(&entries.to_be_bytes());
+        self.bytes.extend_from_slice(&self.next().to_be_bytes());
+        self.bytes.extend_from_slice(&(removed.len() as u32).to_be_bytes());
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&self.bytes[begin..]), packed);
+        self.bytes.extend_from_slice(&crc32c::crc32c_append(crc, &marks).to_be_bytes());
+        self.bytes.extend_from_slice(packed);
+        self.bytes.extend_from_slice(&marks);
+        self.indexed(begin, entries, removed.len() as u32);
+        Ok(())
+    }
+
+    /// Adds a frame of another pack as it is.
+    pub fn copy_frame(&mut self, frame: &[u8], entries: u32, removed: u32) {
+        let begin = self.bytes.len();
+        self.bytes.extend_from_slice(frame);
+        self.indexed(begin, entries, removed);
+    }
+
+    fn indexed(&mut self, begin: usize, entries: u32, removed: u32) {
+        let (offset, end) = (begin as u64, self.bytes.len() as u64);
+        self.frames.push(FrameRef { offset, before: self.entries, entries, removed, end });
+        self.entries += entries;
+    }
+
+    /// Adds what comes behind the frames: the bytes of the pack.
+    pub fn finish(mut self, shorts: &[u8], tags: &[u8], note: &[u8]) -> Vec<u8> {
+        let index_offset = self.bytes.len();
+        for frame in &self.frames {
+            self.bytes.extend_from_slice(&frame.offset.to_be_bytes());
+            self.bytes.extend_from_slice(&frame.before.to_be_bytes());
+            self.bytes.extend_from_slice(&frame.entries.to_be_bytes());
+            if self.version != WHOLE {
+                self.bytes.extend_from_slice(&frame.removed.to_be_bytes());
+            }
+        }
+        let index_crc = crc32c::crc32c(&self.bytes[index_offset..]);
+        for section in [shorts, tags, note] {
+            self.bytes.extend_from_slice(section);
+        }
         let end = self.bytes.len();
-        let crcs = [
-            crc32c::crc32c(&self.bytes[index_offset..shorts_offset]),
-            crc32c::crc32c(&self.bytes[shorts_offset..tags_offset]),
-            crc32c::crc32c(&self.bytes[tags_offset..end]),
-        ];
         self.bytes.extend_from_slice(&(index_offset as u64).to_be_bytes());
         self.bytes.extend_from_slice(&self.first.to_be_bytes());
-        for number in
-            [self.frames, self.entries, tags.len() as u32, note.len() as u32, crcs[0], crcs[1], crcs[2], VERSION, 0]
-        {
+        for number in [
+            self.frames.len() as u32,
+            self.entries,
+            (tags.len() / frame::TAG_BYTES) as u32,
+            note.len() as u32,
+            index_crc,
+            crc32c::crc32c(shorts),
+            crc32c::crc32c_append(crc32c::crc32c(tags), note),
+            self.version,
+            0,
+        ] {
             self.bytes.extend_from_slice(&number.to_be_bytes());
         }
         let crc = crc32c::crc32c(&self.bytes[end..]);
         self.bytes.extend_from_slice(&crc.to_be_bytes());
         self.bytes.extend_from_slice(MAGIC);
         debug_assert_eq!(self.bytes.len() - end, TRAILER_BYTES);
-        Ok(self.bytes)
+        self.bytes
     }
+}
+
+/// A bit for each entry, set where it was removed, and the leaf hashes of those; nothing when none was.
+fn marks(entries: u32, removed: &[(u32, Hash)]) -> Vec<u8> {
+    if removed.is_empty() {
+        return Vec::new();
+    }
+    let mut marks = vec![0; entries.div_ceil(8) as usize];
+    for (number, _) in removed {
+        marks[*number as usize / 8] |= 1 << (number % 8);
+    }
+    for (_, leaf) in removed {
+        marks.extend_from_slice(&leaf.0);
+    }
+    marks
 }

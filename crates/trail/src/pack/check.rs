@@ -3,8 +3,8 @@
 use std::io::Read as _;
 
 use super::{
-    HEAD_BYTES, HEADER_BYTES, MAGIC, PLAIN_BYTES_MAX, STORED, TRAILER_BYTES, Trailer, Unreadable, VERSION, read_index,
-    unpack,
+    FrameRef, HEAD_BYTES, HEADER_BYTES, MAGIC, PLAIN_BYTES_MAX, STORED, TRAILER_BYTES, Trailer, Unreadable, is_set,
+    read_index, split_removed, unpack,
 };
 use crate::frame::{self, TAG_BYTES, entry_at, u32_at, u64_at};
 use crate::hash::Hash;
@@ -14,6 +14,8 @@ use crate::tags::Tagged;
 pub struct Checked {
     /// The hashes of the entries.
     pub leaves: Vec<Hash>,
+    /// The positions of entries that were removed, ascending.
+    pub removed: Vec<u64>,
     /// Its tags.
     pub tags: Vec<([u8; 16], Tagged)>,
     /// The checkpoint at its end.
@@ -57,21 +59,23 @@ pub fn check(bytes: &[u8], first: u64) -> Result<Checked, PackFault> {
     let frames = read_index(index, &trailer).ok_or_else(|| fault(first, "its index is damaged"))?;
     let shorts = &bytes[shorts_at..tags_at];
     let mut leaves = Vec::with_capacity(trailer.entries as usize);
+    let mut removed = Vec::new();
     for at in &frames {
         let frame_first = first + u64::from(at.before);
         let own_shorts = &shorts[4 * at.before as usize..4 * (at.before + at.entries) as usize];
         let frame_bytes = &bytes[at.offset as usize..at.end as usize];
-        match unpack(frame_bytes, frame_first, at.entries) {
+        match unpack(frame_bytes, frame_first, at.entries, at.removed) {
             Ok(frame) => {
+                removed.extend(frame.removed.iter().map(|(number, _)| frame_first + u64::from(*number)));
                 for i in 0..frame.count() {
-                    let leaf = Hash::leaf(&frame.entry(frame_first + i));
+                    let leaf = frame.leaf(frame_first + i);
                     if leaf.short() != own_shorts[4 * i as usize..4 * i as usize + 4] {
                         return Err(fault(frame_first + i, "an entry does not fit its hash"));
                     }
                     leaves.push(leaf);
                 }
             }
-            Err(what) => return Err(fault(frame_first + blame(frame_bytes, own_shorts), &what)),
+            Err(what) => return Err(fault(frame_first + blame(frame_bytes, at, own_shorts), &what)),
         }
     }
     if crc32c::crc32c(shorts) != trailer.shorts_crc {
@@ -81,29 +85,31 @@ pub fn check(bytes: &[u8], first: u64) -> Result<Checked, PackFault> {
     if crc32c::crc32c(&bytes[tags_at..trailer_at]) != trailer.tags_crc {
         return Err(fault(first, "its tags or its checkpoint are damaged"));
     }
-    if !header_fits(bytes, first, trailer.entries) {
+    if !header_fits(bytes, &trailer) {
         return Err(fault(first, "its header is damaged"));
     }
     let tags = tags.chunks_exact(TAG_BYTES).filter_map(frame::read_tag).collect();
     let note = String::from_utf8(note.to_vec()).map_err(|_| fault(first, "its checkpoint is damaged"))?;
-    Ok(Checked { leaves, tags, note })
+    Ok(Checked { leaves, removed, tags, note })
 }
 
-fn header_fits(bytes: &[u8], first: u64, entries: u32) -> bool {
+fn header_fits(bytes: &[u8], trailer: &Trailer) -> bool {
     bytes.len() >= HEADER_BYTES
         && &bytes[..8] == MAGIC
-        && u32_at(bytes, 8) == Some(VERSION)
-        && u64_at(bytes, 12) == Some(first)
-        && u32_at(bytes, 20) == Some(entries)
+        && u32_at(bytes, 8) == Some(trailer.version)
+        && u64_at(bytes, 12) == Some(trailer.first)
+        && u32_at(bytes, 20) == Some(trailer.entries)
         && u32_at(bytes, 28) == Some(crc32c::crc32c(&bytes[..28]))
 }
 
 /// The position up to which whole frames stand one after the other.
 fn whole_frames_end(bytes: &[u8], first: u64) -> u64 {
     let (mut next, mut offset) = (first, HEADER_BYTES);
-    while let (Some(stored), Some(entries)) = (u32_at(bytes, offset + 4), u32_at(bytes, offset + 12)) {
+    while let (Some(stored), Some(entries), Some(removed)) =
+        (u32_at(bytes, offset + 4), u32_at(bytes, offset + 12), u32_at(bytes, offset + 24))
+    {
         let end = offset + HEAD_BYTES + stored as usize;
-        if end > bytes.len() || unpack(&bytes[offset..end], next, entries).is_err() {
+        if end > bytes.len() || unpack(&bytes[offset..end], next, entries, removed).is_err() {
             break;
         }
         next += u64::from(entries);
@@ -114,8 +120,11 @@ fn whole_frames_end(bytes: &[u8], first: u64) -> u64 {
 
 /// Which entry of a damaged frame is the first wrong one: unpacks as far as it goes and compares
 /// hashes.
-fn blame(bytes: &[u8], shorts: &[u8]) -> u64 {
+fn blame(bytes: &[u8], at: &FrameRef, shorts: &[u8]) -> u64 {
     let Some((head, stored)) = bytes.split_at_checked(HEAD_BYTES) else { return 0 };
+    let Some((stored, marks)) = split_removed(stored, at.entries, at.removed) else { return 0 };
+    let (bits, hashes) = marks.split_at(marks.len() - 32 * at.removed as usize);
+    let mut hashes = hashes.chunks_exact(32).filter_map(Hash::from_slice);
     let mut plain = Vec::new();
     if head[0] == STORED {
         plain.extend_from_slice(stored);
@@ -125,10 +134,12 @@ fn blame(bytes: &[u8], shorts: &[u8]) -> u64 {
     }
     let mut at = 0;
     for (i, short) in shorts.chunks_exact(4).enumerate() {
-        match entry_at(&plain, at) {
-            Some(range) if Hash::leaf(&plain[range.clone()]).short() == short => at = range.end,
-            _ => return i as u64,
+        let Some(range) = entry_at(&plain, at) else { return i as u64 };
+        let leaf = if is_set(bits, i as u32) { hashes.next() } else { Some(Hash::leaf(&plain[range.clone()])) };
+        if leaf.is_none_or(|leaf| leaf.short() != short) {
+            return i as u64;
         }
+        at = range.end;
     }
     0 // every entry is right: the damage is in the head or behind them
 }

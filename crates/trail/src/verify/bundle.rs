@@ -42,6 +42,9 @@ pub struct BundleEntry {
     /// The entry in base64, when it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry_base64: Option<String>,
+    /// The leaf hash of an entry that was removed from the trail. Nothing else is left of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Hash>,
     /// Its inclusion proof, lowest first: numbers into `hashes`.
     pub path: Vec<u32>,
 }
@@ -57,6 +60,8 @@ pub struct VerifiedBundle {
     pub root: Hash,
     /// How many entries were checked.
     pub entries: usize,
+    /// How many of them were removed from the trail: their hashes are proved, what they said is gone.
+    pub removed: usize,
     /// The lowest and the highest position of them.
     pub range: Option<(u64, u64)>,
     /// The key that signed. It is the maker's word when none was given from elsewhere.
@@ -90,8 +95,8 @@ pub(crate) struct BundleBuilder {
 }
 
 impl BundleBuilder {
-    /// Adds an entry with its proof. Hashes that several paths share are stored once.
-    pub fn add(&mut self, entry: &[u8], proof: &Proof) {
+    /// Adds an entry, or none when it was removed, with its proof. Hashes that several paths share are stored once.
+    pub fn add(&mut self, entry: Option<&[u8]>, proof: &Proof) {
         let path = proof
             .path
             .iter()
@@ -102,11 +107,13 @@ impl BundleBuilder {
                 })
             })
             .collect();
-        let (entry, entry_base64) = match std::str::from_utf8(entry) {
-            Ok(text) => (Some(text.to_owned()), None),
-            Err(_) => (None, Some(BASE64_STANDARD.encode(entry))),
+        let position = proof.position;
+        let (entry, entry_base64, removed) = match entry.map(|e| (e, std::str::from_utf8(e))) {
+            Some((_, Ok(text))) => (Some(text.to_owned()), None, None),
+            Some((bytes, Err(_))) => (None, Some(BASE64_STANDARD.encode(bytes)), None),
+            None => (None, None, Some(proof.leaf)),
         };
-        self.bundle.entries.push(BundleEntry { position: proof.position, entry, entry_base64, path });
+        self.bundle.entries.push(BundleEntry { position, entry, entry_base64, removed, path });
     }
 
     /// The bundle.
@@ -133,14 +140,17 @@ pub fn bundle(json: &[u8], key: Option<&VerifyingKey>) -> Result<VerifiedBundle,
     let signed = super::checkpoint(&bundle.checkpoint, &key).map_err(|e| Fault::wrong(0, e.to_string()))?;
     for one in &bundle.entries {
         let wrong = |what: String| Fault::wrong(one.position, what);
-        let entry = match (&one.entry, &one.entry_base64) {
-            (Some(text), None) => text.clone().into_bytes(),
-            (None, Some(text)) => BASE64_STANDARD.decode(text).map_err(|_| wrong("the entry is not base64".into()))?,
+        let leaf = match (&one.entry, &one.entry_base64, one.removed) {
+            (Some(text), None, None) => Hash::leaf(text.as_bytes()),
+            (None, Some(text), None) => {
+                Hash::leaf(&BASE64_STANDARD.decode(text).map_err(|_| wrong("the entry is not base64".into()))?)
+            }
+            (None, None, Some(leaf)) => leaf,
             _ => return Err(wrong("there is no entry".into())),
         };
         let path = one.path.iter().map(|&n| bundle.hashes.get(n as usize).copied()).collect::<Option<Vec<_>>>();
         let path = path.ok_or_else(|| wrong("the path names a hash that is not there".into()))?;
-        crate::proof::verify_inclusion(one.position, signed.size, &Hash::leaf(&entry), &path, &signed.root)
+        crate::proof::verify_inclusion(one.position, signed.size, &leaf, &path, &signed.root)
             .map_err(|e| wrong(e.to_string()))?;
     }
     let positions = || bundle.entries.iter().map(|e| e.position);
@@ -149,6 +159,7 @@ pub fn bundle(json: &[u8], key: Option<&VerifyingKey>) -> Result<VerifiedBundle,
         size: signed.size,
         root: signed.root,
         entries: bundle.entries.len(),
+        removed: bundle.entries.iter().filter(|e| e.removed.is_some()).count(),
         range: positions().min().zip(positions().max()),
         key,
     })

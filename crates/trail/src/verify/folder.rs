@@ -8,6 +8,7 @@ use std::thread;
 use super::{Fault, Progress, Verified};
 use crate::checkpoint::Checkpoint;
 use crate::disk::{self, Disk, RealDisk};
+use crate::engine::COSIGNED;
 use crate::hash::Hash;
 use crate::note::VerifyingKey;
 use crate::tree::{Edge, FullTile};
@@ -35,12 +36,25 @@ pub fn folder_on(
     known: Option<&Checkpoint>,
 ) -> Result<Verified, Fault> {
     // First the checkpoint, then the files: while a server is writing, those only grow.
+    let cosigned = read_cosigned(disk, dir, key);
     let signed = read_checkpoint(disk, dir, key);
     let units = list(disk, dir)?;
-    let mut walk =
-        Walk { disk, dir, key, packed: false, edge: Edge::default(), vouched: 0, roots: Vec::new(), torn_bytes: 0 };
+    let mut walk = Walk {
+        disk,
+        dir,
+        key,
+        packed: false,
+        edge: Edge::default(),
+        vouched: 0,
+        roots: Vec::new(),
+        removed: 0,
+        torn_bytes: 0,
+    };
     let total = signed.as_ref().map_or(0, |s| s.size).max(known.map_or(0, |k| k.size));
     walk.roots.extend(signed.as_ref().ok().map(|s| (s.size, s.root, "the checkpoint")));
+    let cosigned = cosigned.transpose();
+    walk.roots
+        .extend(cosigned.as_ref().ok().and_then(Option::as_ref).map(|s| (s.size, s.root, "the cosigned checkpoint")));
     walk.roots.extend(known.map(|k| (k.size, k.root, "the checkpoint kept elsewhere")));
     walk.roots.sort_by_key(|(size, ..)| std::cmp::Reverse(*size));
     walk.pass_roots()?;
@@ -74,22 +88,35 @@ pub fn folder_on(
         ));
     }
     let signed = signed.map_err(|what| Fault { position: walk.vouched, ..what })?;
+    let cosigned = cosigned.map_err(|what| Fault { position: walk.vouched, ..what })?;
     Ok(Verified {
         origin: signed.origin,
         size: signed.size,
         root: signed.root,
+        cosigned,
         beyond: size - signed.size,
+        removed: walk.removed,
         torn_bytes: walk.torn_bytes,
     })
 }
 
+fn read_cosigned(disk: &dyn Disk, dir: &Path, key: &VerifyingKey) -> Option<Result<Checkpoint, Fault>> {
+    let path = dir.join(COSIGNED);
+    disk.open_read(&path)
+        .map_or_else(|e| e.kind() != io::ErrorKind::NotFound, |_| true)
+        .then(|| read_signed(disk, &path, key))
+}
+
 fn read_checkpoint(disk: &dyn Disk, dir: &Path, key: &VerifyingKey) -> Result<Checkpoint, Fault> {
-    let path = dir.join("checkpoint");
-    let bytes = disk::read_all(disk, &path).map_err(|e| match e.kind() {
+    read_signed(disk, &dir.join("checkpoint"), key)
+}
+
+fn read_signed(disk: &dyn Disk, path: &Path, key: &VerifyingKey) -> Result<Checkpoint, Fault> {
+    let bytes = disk::read_all(disk, path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => Fault::wrong(0, format!("{} is missing", path.display())),
         _ => Fault::unreadable(0, format!("{}: {e}", path.display())),
     })?;
-    let note = String::from_utf8(bytes).map_err(|_| Fault::wrong(0, "the checkpoint is not text"))?;
+    let note = String::from_utf8(bytes).map_err(|_| Fault::wrong(0, format!("{} is not text", path.display())))?;
     super::checkpoint(&note, key).map_err(|e| Fault::wrong(0, e.to_string()))
 }
 
@@ -124,6 +151,8 @@ fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<Unit>, Fault> {
 /// What is in a file.
 struct Content {
     leaves: Vec<Hash>,
+    /// How many of the entries were removed.
+    removed: u64,
     /// The checkpoint in a pack.
     note: Option<String>,
     /// The end of a WAL file, and the first position that a torn frame hides.
@@ -154,6 +183,7 @@ fn check_unit(disk: &dyn Disk, dir: &Path, unit: Unit) -> Outcome {
                 })?;
                 return Ok(Content {
                     leaves: checked.leaves,
+                    removed: 0,
                     note: None,
                     ending: Some((checked.ending, checked.torn_at)),
                 });
@@ -168,7 +198,8 @@ fn check_unit(disk: &dyn Disk, dir: &Path, unit: Unit) -> Outcome {
         let what = format!("{}: {}", pack_path.display(), fault.what);
         if fault.newer { Fault::unreadable(first, what) } else { Fault::wrong(fault.position, what) }
     })?;
-    Ok(Content { leaves: checked.leaves, note: Some(checked.note), ending: None })
+    let removed = checked.removed.len() as u64;
+    Ok(Content { leaves: checked.leaves, removed, note: Some(checked.note), ending: None })
 }
 
 /// The tree being made again, entry by entry.
@@ -183,6 +214,7 @@ struct Walk<'a> {
     vouched: u64,
     /// Roots still to be met, largest size first.
     roots: Vec<(u64, Hash, &'static str)>,
+    removed: u64,
     torn_bytes: u64,
 }
 
@@ -194,6 +226,7 @@ impl Walk<'_> {
             return Err(Fault::wrong(size.min(unit.first), what));
         }
         let end = size + content.leaves.len() as u64;
+        self.removed += content.removed;
         if let Some((ending, torn_at)) = content.ending {
             let wanted = self.roots.first().map_or(0, |(size, ..)| *size);
             let name = wal::name(unit.first);

@@ -1,17 +1,22 @@
 // Checks an exported trail with the tools of the Go checksum database, none of which is ours:
 //
-//	verify FOLDER VKEY
+//	verify FOLDER VKEY WITNESS
 //
 // FOLDER holds what a server serves under the trail's address: checkpoint, tile/<L>/<N>,
 // tile/entries/<N>; and `proofs`, lines as the trail answers them:
 //
 //	record <position> <hash> …        inclusion in the tree of the checkpoint
 //	tree <old size> <old root> <hash> …
+//
+// The checkpoint is signed by VKEY and cosigned by WITNESS, a verifier key of type 4.
 package main
 
 import (
 	"bufio"
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -24,13 +29,47 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3]); err != nil {
 		fmt.Fprintln(os.Stderr, "wrong:", err)
 		os.Exit(1)
 	}
 }
 
-func run(folder, vkey string) error {
+// witness checks cosignatures (C2SP tlog-cosignature, version 1).
+type witness struct {
+	name string
+	key  []byte
+}
+
+func newWitness(vkey string) (*witness, error) {
+	parts := strings.SplitN(vkey, "+", 3)
+	data, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	if err != nil || len(parts) != 3 || len(data) != 33 || data[0] != 4 {
+		return nil, fmt.Errorf("not a witness key: %s", vkey)
+	}
+	w := &witness{parts[0], data[1:]}
+	if fmt.Sprintf("%08x", w.KeyHash()) != parts[1] {
+		return nil, fmt.Errorf("the id of the witness key is wrong: %s", vkey)
+	}
+	return w, nil
+}
+
+func (w *witness) Name() string { return w.name }
+
+func (w *witness) KeyHash() uint32 {
+	sum := sha256.Sum256(append([]byte(w.name+"\n\x04"), w.key...))
+	return binary.BigEndian.Uint32(sum[:])
+}
+
+func (w *witness) Verify(text, signature []byte) bool {
+	if len(signature) != 72 {
+		return false
+	}
+	message := fmt.Sprintf("cosignature/v1\ntime %d\n%s", binary.BigEndian.Uint64(signature), text)
+	return ed25519.Verify(w.key, []byte(message), signature[8:])
+}
+
+func run(folder, vkey, witnessKey string) error {
 	verifier, err := note.NewVerifier(vkey)
 	if err != nil {
 		return err
@@ -39,9 +78,16 @@ func run(folder, vkey string) error {
 	if err != nil {
 		return err
 	}
-	opened, err := note.Open(text, note.VerifierList(verifier))
+	cosigner, err := newWitness(witnessKey)
 	if err != nil {
 		return err
+	}
+	opened, err := note.Open(text, note.VerifierList(verifier, cosigner))
+	if err != nil {
+		return err
+	}
+	if len(opened.Sigs) != 2 || len(opened.UnverifiedSigs) != 0 {
+		return fmt.Errorf("the checkpoint has %d right signatures and %d others", len(opened.Sigs), len(opened.UnverifiedSigs))
 	}
 	lines := strings.Split(opened.Text, "\n")
 	size, err := strconv.ParseInt(lines[1], 10, 64)
