@@ -14,7 +14,7 @@ use trail::{Batch, Options, SigningKey, Trail};
 use crate::clients::python;
 use crate::support::files::Files;
 use crate::support::hook::Hook;
-use crate::support::{Belfry, binary, event, eventually, root};
+use crate::support::{Belfry, binary, event, eventually, free_port, root};
 
 /// A folder of its own for each monitor.
 struct Watch {
@@ -311,6 +311,154 @@ fn a_watching_monitor_speaks_when_something_changes_and_else_is_quiet() {
     assert_eq!(lines().lines().count(), 3, "{}", lines());
     Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "the last state was a good one");
+}
+
+/// A witness that is not our code, when scripts/test-env.sh could install it.
+struct Witness {
+    dir: tempfile::TempDir,
+    port: u16,
+    vkey: String,
+    child: Option<std::process::Child>,
+}
+
+impl Witness {
+    fn program(name: &str) -> Option<PathBuf> {
+        let program = root().join("target/witness-venv/bin").join(name);
+        if !program.exists() {
+            assert!(std::env::var_os("BELFRY_REQUIRE_OUTSIDE").is_none(), "{} is missing", program.display());
+            println!("skipped: {} is missing; scripts/test-env.sh installs it where it reaches PyPI", program.display());
+            return None;
+        }
+        Some(program)
+    }
+
+    fn new() -> Option<Self> {
+        Self::program("aics-witness")?;
+        let dir = tempfile::tempdir().unwrap();
+        let mut witness = Self { dir, port: free_port(), vkey: String::new(), child: None };
+        let said = witness.run(&["init", "--name", "witness.example/w1"]);
+        let vkey = said.split_whitespace().find(|word| word.starts_with("witness.example/w1+"));
+        witness.vkey = vkey.unwrap_or_else(|| panic!("{said}")).to_owned();
+        Some(witness)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(Self::program("aics-witness").unwrap());
+        command.env("AICS_WITNESS_CONFIG", self.dir.path().join("witness.json")).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let (code, text) = said(&self.command(arguments).output().unwrap());
+        assert_eq!(code, 0, "{text}");
+        text
+    }
+
+    fn up(&mut self) {
+        let listen = format!("127.0.0.1:{}", self.port);
+        let log = fs::File::create(self.dir.path().join("log")).unwrap();
+        self.child = Some(self.command(&["serve", "--listen", &listen]).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+    }
+
+    fn trust(&self, origin: &str, vkey: &str) {
+        self.run(&["add-log", "--origin", origin, "--vkey", vkey]);
+        let id = self.child.as_ref().unwrap().id().to_string();
+        Command::new("kill").args(["-HUP", &id]).status().unwrap();
+    }
+
+    fn down(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("witness: {}", fs::read_to_string(self.dir.path().join("log")).unwrap_or_default());
+        }
+        self.down();
+    }
+}
+
+#[test]
+fn a_foreign_witness_cosigns_is_missed_and_contradicts_a_cut_trail() {
+    let Some(mut witness) = Witness::new() else { return };
+    witness.up();
+    let mut belfry = Belfry::start_with("[witness]\ninterval_seconds = 1\nlost_seconds = 5\n");
+    let trail = belfry.get("/api/v1/trail").good();
+    let (origin, vkey) = (trail["origin"].as_str().unwrap().to_owned(), trail["vkey"].as_str().unwrap().to_owned());
+    assert_eq!(belfry.get("/trail/main/cosigned").status, 404);
+    let url = format!("http://127.0.0.1:{}", witness.port);
+    let settings = |allow: &Value, vkey: &str, url: &str| json!({ "outgoing_allow": allow, "witnesses": [{ "vkey": vkey, "url": url }] });
+    let problem = belfry.put("/api/v1/settings", &settings(&json!([]), "nobody", &url)).refused(422);
+    assert!(problem.to_string().contains("/witnesses"), "{problem}");
+    let state = || belfry.get("/api/v1/trail").good()["witnesses"][0].clone();
+    let wait = |what: &str, done: &dyn Fn(&Value) -> bool| eventually(30, what, || Some(state()).filter(|state| done(state)));
+
+    // Refused by our own guard, then unknown to the witness, then trusted.
+    belfry.put("/api/v1/settings", &settings(&json!([]), &witness.vkey, &url)).good();
+    wait("the guard refuses", &|state| state["error"].as_str().is_some_and(|error| error.contains("outgoing_allow")));
+    belfry.put("/api/v1/settings", &settings(&json!(["127.0.0.1"]), &witness.vkey, &url)).good();
+    wait("a 404", &|state| state["error"].as_str().is_some_and(|error| error.contains("404")));
+    witness.trust(&origin, &vkey);
+    let first = wait("a cosignature", &|state| state["size"].is_u64())["size"].as_u64().unwrap();
+    let copy = belfry.dir.path().join("earlier");
+
+    // The trail grows, the witness checks the proof and goes along; another program checks what it signed.
+    let batch: Vec<Value> = (0..900).map(|n| event("kept.safe", &format!("u{n}"))).collect();
+    belfry.post("/api/v1/events", &json!(batch)).good();
+    wait("a cosignature of more", &|state| state["size"].as_u64() > Some(first + 900) && state["error"].is_null());
+    let note = belfry.dir.path().join("note");
+    let covered = eventually(10, "the newest checkpoint, cosigned", || {
+        let served = belfry.get("/trail/main/checkpoint").text();
+        (served.matches("\n— ").count() == 2).then_some(served)
+    });
+    for text in [covered, belfry.get("/trail/main/cosigned").text()] {
+        fs::write(&note, &text).unwrap();
+        let checked = Command::new(Witness::program("aics-tlog").unwrap())
+            .args(["verify-checkpoint", "--note", note.to_str().unwrap(), "--origin", &origin, "--log-key", &vkey])
+            .args(["--witness-key", &witness.vkey, "--quorum", "1", "--max-age", "600"])
+            .output()
+            .unwrap();
+        let (code, text) = said(&checked);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("witness.example/w1"), "{text}");
+    }
+    assert!(!belfry.search("event.action: entity.updated and entity.type: settings").is_empty(), "it is audited");
+
+    // It goes away and comes back.
+    witness.down();
+    belfry.send(&event("kept.safe", "ada"));
+    wait("it is lost", &|state| state["lost"] == true);
+    eventually(10, "an event of it", || (belfry.search("event.action: trail.witness_lost").len() == 1).then_some(()));
+    witness.up();
+    wait("it is back", &|state| state["lost"] == false && state["error"].is_null());
+    eventually(10, "an event of it", || (belfry.search("event.action: trail.witness_restored").len() == 1).then_some(()));
+
+    // The server as it was earlier, keys and all: in itself it is whole, but the witness has seen more.
+    belfry.stop();
+    assert!(Command::new("cp").arg("-a").arg(belfry.data()).arg(&copy).status().unwrap().success());
+    belfry.up();
+    belfry.send(&event("came.later", "ada"));
+    let state = || belfry.get("/api/v1/trail").good();
+    let grown = eventually(30, "a cosignature of it", || {
+        let trail = state();
+        let size = trail["witnesses"][0]["size"].as_u64();
+        (size == trail["size"].as_u64()).then_some(size)
+    });
+    belfry.stop();
+    fs::remove_dir_all(belfry.data()).unwrap();
+    fs::rename(&copy, belfry.data()).unwrap();
+    belfry.up();
+    let said = eventually(30, "the witness contradicts", || {
+        let found = belfry.search("event.action: trail.witness_contradicted");
+        (!found.is_empty()).then_some(found)
+    });
+    assert!(said[0]["event"]["reason"].as_str().unwrap().contains("entries"), "{said:?}");
+    assert_eq!(belfry.get("/api/v1/trail").good()["witnesses"][0]["contradicts"], true, "after {grown:?}");
 }
 
 /// Where entry `n` of a bundle begins.

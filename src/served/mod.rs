@@ -219,7 +219,8 @@ impl Served {
         }
         let packed = response.headers().get(header::CONTENT_ENCODING).is_some_and(|kind| kind == "gzip");
         let limit = if status.is_success() { max } else { NOTE_BYTES_MAX };
-        let bytes = read(response, path, limit).await?;
+        // What can't be compressed, as hashes, becomes a little larger by it.
+        let bytes = read(response, path, if packed { limit + limit / 8 + 1_024 } else { limit }).await?;
         let bytes = if packed { unpack(&bytes, path, limit)? } else { bytes };
         if status.is_success() {
             return Ok(bytes);

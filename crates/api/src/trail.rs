@@ -14,6 +14,10 @@ pub struct TrailState {
     /// The public key, as C2SP signed notes write it.
     pub vkey: String,
     pub self_check: SelfCheck,
+    pub witnesses: Vec<WitnessState>,
+    /// The newest checkpoint that witnesses have cosigned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosigned: Option<Checkpoint>,
     /// Events below this position are in the search index.
     pub indexed_to: u64,
     /// Bytes of the trail on disk.
@@ -28,6 +32,30 @@ pub struct Checkpoint {
     /// The signed note itself.
     pub note: String,
     pub at: String,
+}
+
+/// How a witness stands to the trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WitnessState {
+    pub name: String,
+    pub vkey: String,
+    pub url: String,
+    /// Events of the checkpoint that it cosigned last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Events that came since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<u64>,
+    /// When it cosigned last, by its own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosigned_at: Option<String>,
+    /// Why there is no newer cosignature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// There was none for so long that an event said so.
+    pub lost: bool,
+    /// It has seen another trail than this one.
+    pub contradicts: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

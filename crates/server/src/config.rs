@@ -63,6 +63,7 @@ section! {
     } sections {
         pub tls: Tls,
         pub syslog: Syslog,
+        pub witness: Witness,
         pub limits: Limits,
         pub log: Log,
     }
@@ -89,6 +90,16 @@ section! {
         pub connections_max: usize = 1_000,
         /// A TCP connection that sends nothing for so long is closed.
         pub idle_seconds: u64 = 3_600,
+    }
+}
+
+section! {
+    /// How witnesses are asked to cosign checkpoints. Who they are is a setting, changed at run time.
+    pub struct Witness in "witness", keys WITNESS_KEYS {
+        /// Seconds between two rounds in which every witness is asked.
+        pub interval_seconds: u64 = 60,
+        /// A witness that gave no cosignature for so many seconds is lost, which is an event.
+        pub lost_seconds: u64 = 3_600,
     }
 }
 
@@ -240,6 +251,8 @@ impl Config {
         for (key, value) in [
             ("limits.header_seconds", limits.header_seconds),
             ("limits.request_seconds", limits.request_seconds),
+            ("witness.interval_seconds", self.witness.interval_seconds),
+            ("witness.lost_seconds", self.witness.lost_seconds),
             ("limits.session_idle_minutes", u64::try_from(limits.session_idle_minutes).unwrap_or(0)),
             ("limits.session_hours", u64::try_from(limits.session_hours).unwrap_or(0)),
             ("limits.connections_max", limits.connections_max as u64),
@@ -267,7 +280,7 @@ impl Config {
 
 /// All keys in the order of the manual.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, LIMITS_KEYS, LOG_KEYS].into_iter().flatten()
+    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, WITNESS_KEYS, LIMITS_KEYS, LOG_KEYS].into_iter().flatten()
 }
 
 /// The manual page, from the comments of this file.

@@ -78,6 +78,12 @@ pub async fn metrics(State(app): State<App>) -> Response {
         ),
         ("belfry_trail_checked_events", "Events the last check found right.", app.self_checks.last().size as f64),
         ("belfry_trail_checked_at_seconds", "When the last check ended.", app.self_checks.ended_at_seconds() as f64),
+        (
+            "belfry_trail_cosigned_events",
+            "Events of the newest checkpoint that witnesses have cosigned.",
+            trail.cosigned().map_or(0, |cosigned| cosigned.size) as f64,
+        ),
+        ("belfry_witnesses_missing", "Witnesses that are lost or contradict.", app.witnesses.missing() as f64),
         ("belfry_index_events", "Events in the search index.", app.indexed_to() as f64),
         ("belfry_deliveries_waiting", "Notifications that wait to be sent.", in_state("waiting")),
         ("belfry_deliveries_failed", "Notifications that could not be delivered.", in_state("failed")),

@@ -273,7 +273,7 @@ async fn run(app: &App, subject: Option<&Subject>) -> Result<(), Error> {
             let event = json!({
                 "event": {"action": "trail.verified", "outcome": "success"},
                 "entity": {"type": "trail", "id": verified.origin, "name": app.organization},
-                "trail": {"size": verified.size, "root": verified.root.to_string()},
+                "trail": {"size": verified.size, "root": verified.root.to_string(), "removed": verified.removed},
             });
             app.record(subject, event).await?;
         }
