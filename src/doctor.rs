@@ -122,7 +122,10 @@ async fn server(client: &Client, findings: &mut Vec<Finding>) {
         }
         let due = check["due_at"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
         if due.is_some_and(|due| jiff::Timestamp::now().duration_since(due).as_hours() >= 1) {
-            findings.push(Notice(format!("a check of the trail was due at {}; the log says why there was none", output::text(&check["due_at"]))));
+            findings.push(Notice(format!(
+                "a check of the trail was due at {}; the log says why there was none",
+                output::text(&check["due_at"])
+            )));
         }
         for witness in trail["witnesses"].as_array().into_iter().flatten() {
             let name = output::text(&witness["name"]);

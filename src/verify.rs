@@ -17,7 +17,7 @@ use crate::{Answer, duration, output};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A data folder, the folder of a trail, or an exported bundle
+    /// A data folder, the folder of a trail, or an exported bundle. Without it the trail that --url or --prefix name
     path: Option<PathBuf>,
     /// The public key, name+hash+base64, as the trail page and every report show it. Without it the key that lies with
     /// what is checked is believed, which finds damage, but no forger who had the private key
@@ -32,7 +32,7 @@ pub struct Args {
     /// A report exported as a bundle
     #[arg(long, value_name = "FILE", conflicts_with = "path")]
     bundle: Option<PathBuf>,
-    /// A trail that is served, instead: all its entries are fetched and hashed
+    // A trail that is served, instead: all its entries are fetched and hashed.
     #[command(flatten)]
     place: Where,
 }
@@ -88,7 +88,8 @@ async fn served(place: &Where, key: Option<VerifyingKey>, checkpoint: Option<&Pa
         return not_ok(&what);
     }
     let mut ticker = Ticker::begin();
-    let checked = served.check_entries(0..signed.size, &signed, |progress| ticker.tick(progress.done, progress.total)).await;
+    let checked =
+        served.check_entries(0..signed.size, &signed, |progress| ticker.tick(progress.done, progress.total)).await;
     output::progress_end();
     let Checked { entries, by_hash } = match checked {
         Ok(checked) => checked,
@@ -109,7 +110,9 @@ async fn served(place: &Where, key: Option<VerifyingKey>, checkpoint: Option<&Pa
 async fn goes_on(served: &Served, known: &Checkpoint, signed: &Checkpoint) -> Result<Result<(), String>, FetchError> {
     if signed.size < known.size {
         let (size, known) = (signed.size, known.size);
-        return Ok(Err(format!("the checkpoint kept elsewhere covers {known} events, this one only {size}: the tail is missing")));
+        return Ok(Err(format!(
+            "the checkpoint kept elsewhere covers {known} events, this one only {size}: the tail is missing"
+        )));
     }
     Ok(match served.extension(known, signed).await? {
         Extension::Proven => Ok(()),

@@ -195,7 +195,10 @@ fn a_fork_is_found_told_and_kept() {
     files.change_to(&folders[1]);
     assert_eq!(watch.once(&voice).0, 1);
     let told = hook.got().last().cloned().unwrap();
-    assert_eq!((told.json()["type"].as_str(), told.json()["data"]["fault"].as_str()), (Some("trail.monitor.forked"), Some("forked")));
+    assert_eq!(
+        (told.json()["type"].as_str(), told.json()["data"]["fault"].as_str()),
+        (Some("trail.monitor.forked"), Some("forked"))
+    );
     accepted_by_standard_webhooks(secret, &told);
     assert_eq!(fs::read_to_string(&note).unwrap(), "wrong forked 73000\nwrong forked 73000\n");
     assert_eq!(watch.once(&voice).0, 1);
@@ -326,7 +329,10 @@ impl Witness {
         let program = root().join("target/witness-venv/bin").join(name);
         if !program.exists() {
             assert!(std::env::var_os("BELFRY_REQUIRE_OUTSIDE").is_none(), "{} is missing", program.display());
-            println!("skipped: {} is missing; scripts/test-env.sh installs it where it reaches PyPI", program.display());
+            println!(
+                "skipped: {} is missing; scripts/test-env.sh installs it where it reaches PyPI",
+                program.display()
+            );
             return None;
         }
         Some(program)
@@ -357,7 +363,9 @@ impl Witness {
     fn up(&mut self) {
         let listen = format!("127.0.0.1:{}", self.port);
         let log = fs::File::create(self.dir.path().join("log")).unwrap();
-        self.child = Some(self.command(&["serve", "--listen", &listen]).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+        self.child = Some(
+            self.command(&["serve", "--listen", &listen]).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap(),
+        );
     }
 
     fn trust(&self, origin: &str, vkey: &str) {
@@ -396,7 +404,8 @@ fn a_foreign_witness_cosigns_is_missed_and_contradicts_a_cut_trail() {
     let problem = belfry.put("/api/v1/settings", &settings(&json!([]), "nobody", &url)).refused(422);
     assert!(problem.to_string().contains("/witnesses"), "{problem}");
     let state = || belfry.get("/api/v1/trail").good()["witnesses"][0].clone();
-    let wait = |what: &str, done: &dyn Fn(&Value) -> bool| eventually(30, what, || Some(state()).filter(|state| done(state)));
+    let wait =
+        |what: &str, done: &dyn Fn(&Value) -> bool| eventually(30, what, || Some(state()).filter(|state| done(state)));
 
     // Refused by our own guard, then unknown to the witness, then trusted.
     belfry.put("/api/v1/settings", &settings(&json!([]), &witness.vkey, &url)).good();
@@ -430,13 +439,15 @@ fn a_foreign_witness_cosigns_is_missed_and_contradicts_a_cut_trail() {
     assert!(!belfry.search("event.action: entity.updated and entity.type: settings").is_empty(), "it is audited");
 
     // It goes away and comes back.
+    let told = |action: &str| belfry.search(&format!("event.action: trail.{action}")).len();
+    let before = (told("witness_lost"), told("witness_restored"));
     witness.down();
     belfry.send(&event("kept.safe", "ada"));
     wait("it is lost", &|state| state["lost"] == true);
-    eventually(10, "an event of it", || (belfry.search("event.action: trail.witness_lost").len() == 1).then_some(()));
+    eventually(10, "an event of it", || (told("witness_lost") == before.0 + 1).then_some(()));
     witness.up();
     wait("it is back", &|state| state["lost"] == false && state["error"].is_null());
-    eventually(10, "an event of it", || (belfry.search("event.action: trail.witness_restored").len() == 1).then_some(()));
+    eventually(10, "an event of it", || (told("witness_restored") == before.1 + 1).then_some(()));
 
     // The server as it was earlier, keys and all: in itself it is whole, but the witness has seen more.
     belfry.stop();

@@ -34,8 +34,7 @@ fn unpack(version: &str) -> (tempfile::TempDir, Before) {
     let packed = std::fs::read(fixtures.join(format!("data-{version}.tar.zst"))).unwrap();
     let plain = zstd::decode_all(packed.as_slice()).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let mut tar =
-        Command::new("tar").args(["-xf", "-", "-C"]).arg(dir.path()).stdin(Stdio::piped()).spawn().unwrap();
+    let mut tar = Command::new("tar").args(["-xf", "-", "-C"]).arg(dir.path()).stdin(Stdio::piped()).spawn().unwrap();
     tar.stdin.take().unwrap().write_all(&plain).unwrap();
     assert!(tar.wait().unwrap().success());
     let about: Value =
@@ -200,7 +199,8 @@ fn the_state_works(belfry: &Belfry, before: &Before) {
 
 /// Counts by action and day: those of then, and the twenty events that came after they were asked for.
 fn summary_is_as_before(belfry: &Belfry, before: &Before) {
-    let query = "/api/v1/events/summary?filter=labels.kept:%20yes&by=event.action&span=day&from=2026-11-01&to=2026-12-01";
+    let query =
+        "/api/v1/events/summary?filter=labels.kept:%20yes&by=event.action&span=day&from=2026-11-01&to=2026-12-01";
     let counts = |summary: &Value| -> BTreeMap<String, u64> {
         let rows = summary["rows"].as_array().unwrap_or_else(|| panic!("{summary}"));
         let mut counts = BTreeMap::new();

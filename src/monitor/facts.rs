@@ -118,9 +118,8 @@ pub fn metrics(kept: &Kept, now: Timestamp) -> String {
         }
     };
     let one = |value: f64| [(String::new(), value)];
-    let states = State::ALL.map(|state| {
-        (format!(",state=\"{}\"", state.name()), f64::from(u8::from(kept.state == state)))
-    });
+    let states =
+        State::ALL.map(|state| (format!(",state=\"{}\"", state.name()), f64::from(u8::from(kept.state == state))));
     gauge("state", "1 for the state the trail is in.", &states);
     gauge("entries", "Entries of the last verified checkpoint.", &one(kept.size() as f64));
     gauge("contradictions", "Contradictions that were found and kept.", &one(kept.contradictions as f64));

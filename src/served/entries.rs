@@ -177,7 +177,10 @@ impl<'a> Vouched<'a> {
                 let hashes = self.served.tile(top, path).await?;
                 if hashes.len() as u64 != TILE_WIDTH || root_of_full(&hashes) != hash {
                     let position = tile << (8 * (u32::from(top) + 1));
-                    return Err(wrong(position, format!("tile {top}/{} does not lead to the signed root", path.to_path())));
+                    return Err(wrong(
+                        position,
+                        format!("tile {top}/{} does not lead to the signed root", path.to_path()),
+                    ));
                 }
                 *slot = Some((tile, hashes));
             }

@@ -109,7 +109,8 @@ impl Where {
         if let Some(prefix) = &self.prefix {
             let prefix = web_address(prefix).context("--prefix")?;
             // A token that the environment holds for one server is not shown to another.
-            let own = self.url.as_deref().is_none_or(|url| prefix.starts_with(&format!("{}/", url.trim_end_matches('/'))));
+            let own =
+                self.url.as_deref().is_none_or(|url| prefix.starts_with(&format!("{}/", url.trim_end_matches('/'))));
             let token = self.token.clone().filter(|_| own);
             return Ok(Found { served: Served { http, prefix, token }, claimed_key: None });
         }
@@ -203,9 +204,8 @@ impl Served {
     }
 
     async fn get(&self, path: &str, max: usize) -> Result<Vec<u8>, FetchError> {
-        let unreachable = |error: &reqwest::Error| {
-            FetchError::Unreachable { what: path.to_owned(), reason: reason(error) }
-        };
+        let unreachable =
+            |error: &reqwest::Error| FetchError::Unreachable { what: path.to_owned(), reason: reason(error) };
         // Whatever serves static files may have them compressed, asked or not.
         let mut request =
             self.http.get(format!("{}/{path}", self.prefix)).header(header::ACCEPT_ENCODING, "gzip, identity");
@@ -235,8 +235,7 @@ async fn read(mut response: Response, path: &str, max: usize) -> Result<Vec<u8>,
     let mut bytes = Vec::new();
     loop {
         let chunk = response.chunk().await;
-        let chunk = chunk
-            .map_err(|error| FetchError::Unreachable { what: path.to_owned(), reason: reason(&error) })?;
+        let chunk = chunk.map_err(|error| FetchError::Unreachable { what: path.to_owned(), reason: reason(&error) })?;
         let Some(chunk) = chunk else { return Ok(bytes) };
         if bytes.len() + chunk.len() > max {
             return Err(FetchError::TooLarge { what: path.to_owned(), max });

@@ -7,10 +7,10 @@
 mod pace;
 
 use api::trail::{SelfCheck, SelfCheckState};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use trail::Checkpoint;
@@ -203,7 +203,8 @@ async fn remember(app: &App) -> Result<Timestamp, Error> {
     let every = i64::try_from(app.config.self_check_hours.saturating_mul(3_600_000)).unwrap_or(i64::MAX);
     let due = Timestamp::from_millisecond(last.ended_ms.saturating_add(every)).unwrap_or(now);
     // The trail may have been changed while nobody was here.
-    let at_once = last.check.state != SelfCheckState::Ok || last.took_ms < QUICK.as_millis() as u64 || !goes_on(app).await?;
+    let at_once =
+        last.check.state != SelfCheckState::Ok || last.took_ms < QUICK.as_millis() as u64 || !goes_on(app).await?;
     app.self_checks.0.lock().last = Some(last);
     Ok(if at_once { now } else { due })
 }
@@ -262,11 +263,8 @@ async fn run(app: &App, subject: Option<&Subject>) -> Result<(), Error> {
         Ok(Err(fault)) => SelfCheck { state: SelfCheckState::Failed, what: Some(fault.to_string()), ..ended },
         Err(error) => SelfCheck { state: SelfCheckState::Failed, what: Some(error.to_string()), ..ended },
     };
-    let last = Last {
-        check,
-        ended_ms: now.as_millisecond(),
-        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-    };
+    let last =
+        Last { check, ended_ms: now.as_millisecond(), took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) };
     app.self_checks.end(last.clone());
     match &outcome {
         Ok(Ok((verified, _))) => {
@@ -318,7 +316,8 @@ async fn check(app: &App, reason: Reason) -> Result<Result<(Verified, String), F
             }
             (worked, size) = (Instant::now(), trail.size());
         };
-        verify::folder(trail.folder(), trail.public_key(), &mut progress, known.as_ref()).map(|verified| (verified, note))
+        verify::folder(trail.folder(), trail.public_key(), &mut progress, known.as_ref())
+            .map(|verified| (verified, note))
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => Ok(outcome),
