@@ -117,7 +117,28 @@ async fn server(client: &Client, findings: &mut Vec<Finding>) {
                 output::text(&check["what"])
             ))),
             Some("ok") => findings.push(Good(format!("the trail of {} events was checked at {}", trail["size"], output::text(&check["at"])))),
+            Some("running") => findings.push(Good(format!("the trail is being checked: {} of {} events", check["size"], check["total"]))),
             _ => findings.push(Notice("the trail is not checked yet".to_owned())),
+        }
+        let due = check["due_at"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        if due.is_some_and(|due| jiff::Timestamp::now().duration_since(due).as_hours() >= 1) {
+            findings.push(Notice(format!(
+                "a check of the trail was due at {}; the log says why there was none",
+                output::text(&check["due_at"])
+            )));
+        }
+        for witness in trail["witnesses"].as_array().into_iter().flatten() {
+            let name = output::text(&witness["name"]);
+            let error = output::text(&witness["error"]);
+            if witness["contradicts"] == true {
+                findings.push(Wrong(format!("the witness {name} has seen another trail: {error}")));
+            } else if witness["lost"] == true {
+                findings.push(Wrong(format!("the witness {name} is lost: {error}")));
+            } else if !error.is_empty() {
+                findings.push(Notice(format!("the witness {name} did not cosign: {error}")));
+            } else {
+                findings.push(Good(format!("the witness {name} cosigned {} events", witness["size"])));
+            }
         }
         let behind = trail["size"].as_u64().unwrap_or(0).saturating_sub(trail["indexed_to"].as_u64().unwrap_or(0));
         if behind > 100_000 {

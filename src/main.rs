@@ -15,6 +15,7 @@ mod index;
 mod init;
 mod logging;
 mod mapping;
+mod monitor;
 mod output;
 mod remote;
 mod report;
@@ -24,6 +25,7 @@ mod rule;
 mod search;
 mod send;
 mod serve;
+mod served;
 mod set_aside;
 mod setting;
 mod source;
@@ -61,8 +63,10 @@ enum Command {
     Search(search::Args),
     /// List and run reports
     Report(report::Args),
-    /// Check a trail, a proof or an exported bundle, offline
+    /// Check a trail, a proof or an exported bundle, offline, or a trail that is served
     Verify(verify::Args),
+    /// Follow a trail from outside, and raise the voice when it forks, shrinks or stalls
+    Monitor(monitor::Args),
     /// Users
     User(user::Args),
     /// API tokens
@@ -139,6 +143,7 @@ fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Demo(args) => demo::run(args).await,
             Command::Send(args) => send::run(args).await,
             Command::Search(args) => search::run(args).await,
+            Command::Monitor(args) => monitor::run(args).await,
             Command::Report(args) => report::run(args).await,
             Command::User(args) => user::run(args).await,
             Command::Token(args) => token::run(args).await,

@@ -1,4 +1,4 @@
-//! `belfry verify`: checks offline, with nothing but a public key.
+//! `belfry verify`: checks with nothing but a public key; files offline, or a trail that is served, from outside.
 //!
 //! 0: all is as it was signed. 1: it is not, and where first. 2: that could not be told.
 
@@ -12,11 +12,12 @@ use serde_json::Value;
 use trail::verify::{self, Fault, FaultKind, Progress};
 use trail::{Checkpoint, Hash, Proof, SigningKey, VerifyingKey};
 
+use crate::served::{CheckError, Checked, Extension, FetchError, Found, Served, Where};
 use crate::{Answer, duration, output};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A data folder, the folder of a trail, or an exported bundle
+    /// A data folder, the folder of a trail, or an exported bundle. Without it the trail that --url or --prefix name
     path: Option<PathBuf>,
     /// The public key, name+hash+base64, as the trail page and every report show it. Without it the key that lies with
     /// what is checked is believed, which finds damage, but no forger who had the private key
@@ -31,6 +32,9 @@ pub struct Args {
     /// A report exported as a bundle
     #[arg(long, value_name = "FILE", conflicts_with = "path")]
     bundle: Option<PathBuf>,
+    // A trail that is served, instead: all its entries are fetched and hashed.
+    #[command(flatten)]
+    place: Where,
 }
 
 pub fn run(args: &Args) -> Result<Answer> {
@@ -47,7 +51,98 @@ pub fn run(args: &Args) -> Result<Answer> {
         (Some(path), None) if path.is_dir() => folders(path, key.as_ref(), args.checkpoint.as_deref()),
         (Some(path), None) if path.is_file() => bundle(path, key.as_ref(), args.checkpoint.as_deref()),
         (Some(path), None) => bail!("there is no {}", path.display()),
-        (None, None) => bail!("say what to verify: a data folder, --bundle FILE or --proof FILE"),
+        (None, None) if args.place.is_given() => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(served(&args.place, key, args.checkpoint.as_deref()))
+        }
+        (None, None) => bail!("say what to verify: a data folder, --url URL, --bundle FILE or --proof FILE"),
+    }
+}
+
+/// A trail as a server serves it, from the first entry to the last.
+async fn served(place: &Where, key: Option<VerifyingKey>, checkpoint: Option<&Path>) -> Result<Answer> {
+    let started = Instant::now();
+    let Found { served, claimed_key } = place.find().await?;
+    let key = match key {
+        Some(key) => key,
+        None => {
+            let claimed = claimed_key.context("there is no key to check with: pass --vkey")?;
+            output::note("no --vkey: the key that the server itself names is believed");
+            claimed.parse().context("the key that the server names can't be read")?
+        }
+    };
+    let shown = served.shown();
+    let not_ok = |what: &str| {
+        output::line(format!("NOT OK  {shown}: {what}"))?;
+        Ok(Answer::No)
+    };
+    let note = served.checkpoint().await?;
+    let note = String::from_utf8(note).context("the checkpoint is not text")?;
+    let signed = match verify::checkpoint(&note, &key) {
+        Ok(signed) => signed,
+        Err(error) => return not_ok(&format!("the checkpoint is refused: {error}")),
+    };
+    if let Some(file) = checkpoint
+        && let Err(what) = goes_on(&served, &read_checkpoint(file, &key)?, &signed).await?
+    {
+        return not_ok(&what);
+    }
+    let mut ticker = Ticker::begin();
+    let checked =
+        served.check_entries(0..signed.size, &signed, |progress| ticker.tick(progress.done, progress.total)).await;
+    output::progress_end();
+    let Checked { entries, by_hash } = match checked {
+        Ok(checked) => checked,
+        Err(CheckError::Fetch(error)) => return Err(error.into()),
+        Err(error @ CheckError::Wrong { .. }) => return not_ok(&error.to_string()),
+    };
+    output::line(format!("OK  {}  {} events  root {}", signed.origin, signed.size, signed.root))?;
+    if by_hash > 0 {
+        output::note(format!(
+            "{entries} events were read and hashed; {by_hash} stand in bundles of which events were removed, and were checked by their hashes alone"
+        ));
+    }
+    output::note(format!("checked in {} with {key}", duration::show(started.elapsed())));
+    Ok(Answer::Yes)
+}
+
+/// Whether the served trail still holds all that `known` covers.
+async fn goes_on(served: &Served, known: &Checkpoint, signed: &Checkpoint) -> Result<Result<(), String>, FetchError> {
+    if signed.size < known.size {
+        let (size, known) = (signed.size, known.size);
+        return Ok(Err(format!(
+            "the checkpoint kept elsewhere covers {known} events, this one only {size}: the tail is missing"
+        )));
+    }
+    Ok(match served.extension(known, signed).await? {
+        Extension::Proven => Ok(()),
+        Extension::Forked { .. } => {
+            Err(format!("it contradicts the checkpoint kept elsewhere, of {} events: both are signed", known.size))
+        }
+        Extension::TilesWrong => Err("the hash tiles do not lead to the signed root".to_owned()),
+    })
+}
+
+/// Shows how far a check is, and how long it will take.
+struct Ticker {
+    started: Instant,
+    shown: Instant,
+}
+
+impl Ticker {
+    fn begin() -> Self {
+        let now = Instant::now();
+        Self { started: now, shown: now }
+    }
+
+    fn tick(&mut self, done: u64, total: u64) {
+        if self.shown.elapsed() < Duration::from_millis(200) {
+            return;
+        }
+        self.shown = Instant::now();
+        let share = done as f64 / total.max(1) as f64;
+        let left = if share > 0.0 { self.started.elapsed().mul_f64((1.0 - share) / share) } else { Duration::ZERO };
+        output::progress(format!("{done} of {total} events ({:.0} %), {} left", share * 100.0, duration::show(left)));
     }
 }
 
@@ -86,22 +181,8 @@ fn folders(path: &Path, key: Option<&VerifyingKey>, checkpoint: Option<&Path>) -
 
 fn one_folder(folder: &Path, key: &VerifyingKey, known: Option<&Checkpoint>) -> Result<(), Fault> {
     let started = Instant::now();
-    let mut shown = started;
-    let mut progress = |progress: Progress| {
-        if shown.elapsed() < Duration::from_millis(200) {
-            return;
-        }
-        shown = Instant::now();
-        let share = progress.done as f64 / progress.total.max(1) as f64;
-        let left = if share > 0.0 { started.elapsed().mul_f64((1.0 - share) / share) } else { Duration::ZERO };
-        output::progress(format!(
-            "{} of {} events ({:.0} %), {} left",
-            progress.done,
-            progress.total,
-            share * 100.0,
-            duration::show(left)
-        ));
-    };
+    let mut ticker = Ticker::begin();
+    let mut progress = |progress: Progress| ticker.tick(progress.done, progress.total);
     let verified = verify::folder(folder, key, &mut progress, known);
     output::progress_end();
     let verified = verified?;

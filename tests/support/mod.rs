@@ -1,5 +1,6 @@
 //! A server of one's own for each test, and the people who use it.
 
+pub mod files;
 pub mod hook;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -104,13 +105,18 @@ impl Belfry {
         let syslog = free_port();
         let config = format!("{config}\n[syslog]\nudp = \"127.0.0.1:{syslog}\"\ntcp = \"127.0.0.1:{syslog}\"\n");
         std::fs::write(data.join("belfry.toml"), config).expect("the configuration");
+        Self::over(dir, token, Some(syslog))
+    }
+
+    /// Starts on the folder `data` in `dir`, which is there already.
+    pub fn over(dir: tempfile::TempDir, token: String, syslog: Option<u16>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let mut belfry = Self {
             dir,
             url: String::new(),
             token,
-            syslog: Some(syslog),
+            syslog,
             child: None,
             http: reqwest::Client::builder().timeout(Duration::from_secs(60)).build().expect("a client"),
             runtime,

@@ -298,9 +298,21 @@ pub struct TokenMade {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Hosts, addresses and networks inside that channels may reach: `mail.internal`, `10.0.0.5`, `10.1.0.0/16`.
+    /// Hosts, addresses and networks inside that channels and witnesses may be reached at: `mail.internal`, `10.0.0.5`, `10.1.0.0/16`.
     /// Without a line here every loopback, private and link-local target is refused.
     pub outgoing_allow: Vec<String>,
+    /// Who is asked to cosign the checkpoints of the trail.
+    pub witnesses: Vec<WitnessSetting>,
+}
+
+/// A witness: somebody else's server that cosigns checkpoints (C2SP tlog-witness).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessSetting {
+    /// Its public key with its name, as its operator publishes it: `name+hash+base64`.
+    pub vkey: String,
+    /// Where it is asked; `/add-checkpoint` follows.
+    pub url: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

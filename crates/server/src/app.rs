@@ -35,6 +35,7 @@ use crate::report::Reports;
 use crate::selfcheck::SelfChecks;
 use crate::state::deliveries::Bell;
 use crate::state::secrets::Secrets;
+use crate::witness::Witnesses;
 
 /// The server, cheap to clone; the state of all handlers.
 #[derive(Clone)]
@@ -71,6 +72,7 @@ pub struct Parts {
     pub outgoing: Outgoing,
     pub access: access::Memory,
     pub self_checks: SelfChecks,
+    pub witnesses: Witnesses,
     pub metrics: Metrics,
     pub proxies: Vec<IpNet>,
     /// Told when the server goes down; every loop listens to it.

@@ -59,12 +59,13 @@ section! {
         pub public_url: Option<String> = None,
         /// Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed.
         pub trusted_proxies: Vec<String> = Vec::new(),
-        /// Hours between two checks of the whole trail by the server itself; one is also made at each start.
-        /// 0 turns them off.
+        /// Hours between two checks of the whole trail by the server itself, over restarts; a trail that is read
+        /// within seconds is also checked at each start. 0 turns them off.
         pub self_check_hours: u64 = 24,
     } sections {
         pub tls: Tls,
         pub syslog: Syslog,
+        pub witness: Witness,
         pub limits: Limits,
         pub retention: Retention,
         pub log: Log,
@@ -92,6 +93,16 @@ section! {
         pub connections_max: usize = 1_000,
         /// A TCP connection that sends nothing for so long is closed.
         pub idle_seconds: u64 = 3_600,
+    }
+}
+
+section! {
+    /// How witnesses are asked to cosign checkpoints. Who they are is a setting, changed at run time.
+    pub struct Witness in "witness", keys WITNESS_KEYS {
+        /// Seconds between two rounds in which every witness is asked.
+        pub interval_seconds: u64 = 60,
+        /// A witness that gave no cosignature for so many seconds is lost, which is an event.
+        pub lost_seconds: u64 = 3_600,
     }
 }
 
@@ -251,6 +262,8 @@ impl Config {
         for (key, value) in [
             ("limits.header_seconds", limits.header_seconds),
             ("limits.request_seconds", limits.request_seconds),
+            ("witness.interval_seconds", self.witness.interval_seconds),
+            ("witness.lost_seconds", self.witness.lost_seconds),
             ("limits.session_idle_minutes", u64::try_from(limits.session_idle_minutes).unwrap_or(0)),
             ("limits.session_hours", u64::try_from(limits.session_hours).unwrap_or(0)),
             ("limits.connections_max", limits.connections_max as u64),
@@ -281,7 +294,7 @@ impl Config {
 
 /// All keys in the order of the manual.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, LIMITS_KEYS, RETENTION_KEYS, LOG_KEYS].into_iter().flatten()
+    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, WITNESS_KEYS, LIMITS_KEYS, RETENTION_KEYS, LOG_KEYS].into_iter().flatten()
 }
 
 /// The manual page, from the comments of this file.

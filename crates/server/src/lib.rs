@@ -23,6 +23,7 @@ pub mod search;
 pub mod selfcheck;
 pub mod setup;
 pub mod state;
+pub mod witness;
 
 pub use app::App;
 pub use config::Config;

@@ -14,7 +14,7 @@ use crate::http::assets::Assets;
 use crate::http::serve::{self, TlsError};
 use crate::ingest::{activity, syslog};
 use crate::keep::{removal, retention};
-use crate::{index, selfcheck, setup};
+use crate::{index, selfcheck, setup, witness};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -54,6 +54,7 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     let app = setup::open(config, data, Clock::System).await?;
 
     app.spawn("trail.selfcheck", selfcheck::keep_checking(app.clone()));
+    app.spawn("trail.witnesses", witness::follow(app.clone()));
     app.spawn("sources", activity::follow(app.door.clone(), app.state.clone(), app.clock.clone(), app.rates.clone()));
     app.spawn("index", index::follow(app.door.clone(), app.store.clone()));
     app.spawn_gently("rules", app.notify.clone().follow(app.stop.clone()));

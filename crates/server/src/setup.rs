@@ -27,6 +27,7 @@ use crate::report::{self, Reports};
 use crate::selfcheck::SelfChecks;
 use crate::state::deliveries::Bell;
 use crate::state::secrets::{self, Secrets};
+use crate::witness::Witnesses;
 use crate::{keys, selfcheck, state};
 
 const IDENTITY: &str = "identity";
@@ -203,6 +204,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         outgoing,
         access: access::Memory::default(),
         self_checks: SelfChecks::default(),
+        witnesses: Witnesses::default(),
         metrics: Metrics::default(),
         proxies,
         stop: CancellationToken::new(),

@@ -28,7 +28,7 @@ mod signal;
 mod tags;
 pub mod tile;
 mod trail;
-mod tree;
+pub mod tree;
 pub mod verify;
 mod wal;
 pub mod witness;

@@ -2396,6 +2396,13 @@ export interface components {
         SelfCheck: {
             /** @description When it ended; while running, when it began. */
             at?: string | null;
+            /** @description When the next one begins by itself. */
+            due_at?: string | null;
+            /**
+             * Format: int64
+             * @description While running: how long it will take yet, as far as can be told.
+             */
+            left_seconds?: number | null;
             /**
              * Format: int64
              * @description The first position that is wrong.
@@ -2407,6 +2414,16 @@ export interface components {
              */
             size: number;
             state: components["schemas"]["SelfCheckState"];
+            /**
+             * Format: int64
+             * @description How long it took.
+             */
+            took_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description While running: events there are to check.
+             */
+            total?: number | null;
             /** @description What is wrong there. */
             what?: string | null;
         };
@@ -2454,6 +2471,11 @@ export interface components {
              * @default []
              */
             outgoing_allow: string[];
+            /**
+             * @description Who is asked to cosign the checkpoints of the trail.
+             * @default []
+             */
+            witnesses: components["schemas"]["WitnessSetting"][];
         };
         /** @description Name and password, to sign in. */
         SignIn: {
@@ -2542,6 +2564,7 @@ export interface components {
              */
             bytes: number;
             checkpoint: components["schemas"]["Checkpoint"];
+            cosigned?: null | components["schemas"]["Checkpoint"];
             /**
              * Format: int64
              * @description Events below this position are in the search index.
@@ -2558,6 +2581,7 @@ export interface components {
             size: number;
             /** @description The public key, as C2SP signed notes write it. */
             vkey: string;
+            witnesses: components["schemas"]["WitnessState"][];
         };
         User: {
             /** @description RFC 3339, UTC. */
@@ -2587,6 +2611,37 @@ export interface components {
         };
         ValueCounts: {
             items: components["schemas"]["ValueCount"][];
+        };
+        /** @description A witness: somebody else's server that cosigns checkpoints (C2SP tlog-witness). */
+        WitnessSetting: {
+            /** @description Where it is asked; `/add-checkpoint` follows. */
+            url: string;
+            /** @description Its public key with its name, as its operator publishes it: `name+hash+base64`. */
+            vkey: string;
+        };
+        /** @description How a witness stands to the trail. */
+        WitnessState: {
+            /** @description It has seen another trail than this one. */
+            contradicts: boolean;
+            /** @description When it cosigned last, by its own clock. */
+            cosigned_at?: string | null;
+            /** @description Why there is no newer cosignature. */
+            error?: string | null;
+            /**
+             * Format: int64
+             * @description Events that came since.
+             */
+            lag?: number | null;
+            /** @description There was none for so long that an event said so. */
+            lost: boolean;
+            name: string;
+            /**
+             * Format: int64
+             * @description Events of the checkpoint that it cosigned last.
+             */
+            size?: number | null;
+            url: string;
+            vkey: string;
         };
     };
     responses: never;

@@ -23,6 +23,7 @@ export type SummaryRow = Schemas['SummaryRow']
 export type Field = Schemas['FieldInfo']
 export type FilterFault = Schemas['FilterProblem']
 export type Trail = Schemas['TrailState']
+export type Witness = Schemas['WitnessState']
 
 export type Rule = Schemas['Rule']
 export type RuleBody = Pick<Rule, 'name' | 'description' | 'enabled' | 'filter' | 'hold_seconds' | 'group_by'> & { recipients: Recipient[] }

@@ -5,9 +5,10 @@ import { Hourglass, ShieldCheck } from 'lucide-react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import { rootHex, stateOf } from '@/components/TrailState'
+import { Witnesses } from '@/components/Witnesses'
 import { useMay } from '@/components/session'
 import { bytes, count } from '@/lib/format'
-import { utc } from '@/lib/time'
+import { duration, utc } from '@/lib/time'
 import { Command, CopyButton, CopyText } from '@/ui/Copy'
 import { Failure } from '@/ui/Failure'
 import { Page } from '@/ui/Page'
@@ -59,6 +60,12 @@ export function Trail() {
           {check.state === 'ok' && (
             <p>
               All {count(check.size)} events were read and hashed <Ago at={check.at} />, and lead to the signed root.
+              {check.due_at && (
+                <span className="dim">
+                  {' '}
+                  The next check is due <Ago at={check.due_at} />.
+                </span>
+              )}
             </p>
           )}
           {check.state === 'failed' && (
@@ -74,9 +81,11 @@ export function Trail() {
           {check.state === 'never' && <p>Verify it now: the server reads every event and hashes it again.</p>}
           {check.state === 'running' && (
             <>
-              <Progress value={data.size > 0 ? (check.size / data.size) * 100 : 0} animated my={8} aria-label="Progress of the check" />
+              <Progress value={check.total ? (check.size / check.total) * 100 : 0} animated my={8} aria-label="Progress of the check" />
               <p>
-                {count(check.size)} of {count(data.size)} events
+                {count(check.size)} of {count(check.total ?? data.size)} events
+                {check.left_seconds !== null && check.left_seconds !== undefined && <>, about {duration(check.left_seconds * 1_000)} left</>}
+                <span className="dim"> · it rests while events come in</span>
               </p>
             </>
           )}
@@ -108,6 +117,7 @@ export function Trail() {
           <p className="dim small">Keep a copy of it elsewhere now and then: against any kept note, even a cut-off end of the trail is found.</p>
         </Panel>
       </div>
+      <Witnesses trail={data} />
       <Panel title="Verify it yourself">
         <ol className={classes.steps}>
           <li>
@@ -121,6 +131,10 @@ export function Trail() {
           <li>
             <span>Check that today's trail still holds all that a kept checkpoint spoke of:</span>
             <Command>{`belfry verify DIR --vkey '${data.vkey}' --checkpoint checkpoint-2026-01-31`}</Command>
+          </li>
+          <li>
+            <span>Or from another machine, over the network: every event is fetched and hashed; the monitor goes on watching.</span>
+            <Command>{`belfry verify --url ${location.origin} --vkey '${data.vkey}'\nbelfry monitor --url ${location.origin} --vkey '${data.vkey}'`}</Command>
           </li>
           <li>
             <span>

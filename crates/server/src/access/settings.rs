@@ -7,7 +7,7 @@ use super::{Error, Subject};
 use crate::app::App;
 use crate::changes::Entity;
 use crate::outgoing::Outgoing;
-use crate::state;
+use crate::{state, witness};
 
 const NAME: &str = "organization";
 const LINES_MAX: usize = 200;
@@ -27,6 +27,16 @@ pub async fn set(app: &App, subject: &Subject, new: Settings) -> Result<Settings
             "{line} is neither a host name, nor an address, nor a network (without scheme and port)"
         )));
     }
+    let invalid = |reason: String| Error::Invalid { pointer: "/witnesses", reason };
+    if new.witnesses.len() > witness::WITNESSES_MAX {
+        return Err(invalid(format!("at most {} witnesses", witness::WITNESSES_MAX)));
+    }
+    for (number, one) in new.witnesses.iter().enumerate() {
+        witness::check(one).map_err(invalid)?;
+        if new.witnesses.iter().take(number).any(|other| other.vkey == one.vkey) {
+            return Err(invalid(format!("{} is named twice", one.vkey)));
+        }
+    }
     let mut transaction = state::begin_write(&app.state).await?;
     let old: Settings = state::settings::get(&mut transaction, NAME).await?.unwrap_or_default();
     let entity = Entity { kind: "settings", id: NAME, name: NAME };
@@ -35,5 +45,6 @@ pub async fn set(app: &App, subject: &Subject, new: Settings) -> Result<Settings
     app.record(Some(subject), event).await?;
     transaction.commit().await?;
     app.outgoing.allow(&new.outgoing_allow);
+    app.witnesses.ask_now();
     Ok(new)
 }

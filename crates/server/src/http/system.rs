@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use api::system::Readiness;
+use api::trail::SelfCheckState;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -65,6 +66,24 @@ pub async fn metrics(State(app): State<App>) -> Response {
             "1 when the trail takes nothing any more.",
             f64::from(u8::from(trail.stopped().is_some())),
         ),
+        (
+            "belfry_trail_check_ok",
+            "1 when the last check of the whole trail found it as it was signed.",
+            f64::from(u8::from(app.self_checks.last().state == SelfCheckState::Ok)),
+        ),
+        (
+            "belfry_trail_check_running",
+            "1 while the whole trail is being checked.",
+            f64::from(u8::from(app.self_checks.now().state == SelfCheckState::Running)),
+        ),
+        ("belfry_trail_checked_events", "Events the last check found right.", app.self_checks.last().size as f64),
+        ("belfry_trail_checked_at_seconds", "When the last check ended.", app.self_checks.ended_at_seconds() as f64),
+        (
+            "belfry_trail_cosigned_events",
+            "Events of the newest checkpoint that witnesses have cosigned.",
+            trail.cosigned().map_or(0, |cosigned| cosigned.size) as f64,
+        ),
+        ("belfry_witnesses_missing", "Witnesses that are lost or contradict.", app.witnesses.missing() as f64),
         ("belfry_index_events", "Events in the search index.", app.indexed_to() as f64),
         ("belfry_deliveries_waiting", "Notifications that wait to be sent.", in_state("waiting")),
         ("belfry_deliveries_failed", "Notifications that could not be delivered.", in_state("failed")),

@@ -14,7 +14,7 @@ use trail::tile::{TileRef, parse_path};
 
 use super::router::{Route, table};
 use super::{Json, Path, Problem};
-use crate::access::Subject;
+use crate::access::{Subject, settings};
 use crate::app::App;
 use crate::selfcheck;
 
@@ -23,6 +23,7 @@ pub fn routes() -> Vec<Route> {
         GET  "/api/v1/trail"                            TrailRead    trail_get;
         POST "/api/v1/trail/verify"                     TrailVerify  trail_verify;
         GET  "/trail/{organization}/checkpoint"         TrailRead    checkpoint_get;
+        GET  "/trail/{organization}/cosigned"           TrailRead    cosigned_get;
         GET  "/trail/{organization}/tile/{level}/{*tile}" TrailRead  tile_get;
     }
 }
@@ -30,14 +31,14 @@ pub fn routes() -> Vec<Route> {
 /// How the trail is.
 #[utoipa::path(get, path = "/api/v1/trail", tag = "trail", responses((status = 200, body = TrailState)))]
 pub async fn trail_get(State(app): State<App>) -> Result<Json<TrailState>, Problem> {
-    Ok(Json(state(&app).await))
+    Ok(Json(state(&app).await?))
 }
 
 /// Check the whole trail now, in the background. The progress is in `GET /api/v1/trail`, the outcome is an event.
 #[utoipa::path(post, path = "/api/v1/trail/verify", tag = "trail", responses((status = 202, body = TrailState)))]
 pub async fn trail_verify(State(app): State<App>, subject: Subject) -> Result<Response, Problem> {
     selfcheck::start(&app, Some(&subject))?;
-    Ok((StatusCode::ACCEPTED, Json(state(&app).await)).into_response())
+    Ok((StatusCode::ACCEPTED, Json(state(&app).await?)).into_response())
 }
 
 /// The signed checkpoint (C2SP tlog-tiles).
@@ -45,8 +46,26 @@ pub async fn trail_verify(State(app): State<App>, subject: Subject) -> Result<Re
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn checkpoint_get(State(app): State<App>, Path(organization): Path<String>) -> Result<Response, Problem> {
     known(&app, &organization)?;
+    let newest = app.trail().checkpoint();
+    // The very same checkpoint with more signatures on it, where there are any.
+    let cosigned = app.trail().cosigned().filter(|cosigned| cosigned.size == newest.size);
+    Ok(note(&cosigned.unwrap_or(newest)))
+}
+
+/// The newest checkpoint that witnesses have cosigned, with their cosignatures (C2SP tlog-cosignature). While events
+/// come in, the newest of all is ahead of it.
+#[utoipa::path(get, path = "/trail/{organization}/cosigned", tag = "trail", params(("organization" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn cosigned_get(State(app): State<App>, Path(organization): Path<String>) -> Result<Response, Problem> {
+    known(&app, &organization)?;
+    let cosigned =
+        app.trail().cosigned().ok_or_else(|| Problem::not_found("no witness has cosigned a checkpoint yet"))?;
+    Ok(note(&cosigned))
+}
+
+fn note(checkpoint: &trail::Checkpoint) -> Response {
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, app.trail().checkpoint().note.clone()).into_response())
+    (headers, checkpoint.note.clone()).into_response()
 }
 
 /// A tile of hashes, or, with the level `entries`, a bundle of entries (C2SP tlog-tiles). Entries also need `events:read`.
@@ -101,20 +120,23 @@ pub fn checkpoint(checkpoint: &trail::Checkpoint) -> Checkpoint {
     }
 }
 
-async fn state(app: &App) -> TrailState {
+async fn state(app: &App) -> Result<TrailState, Problem> {
     let trail = app.trail();
     let folder = trail.folder().clone();
     let bytes = tokio::task::spawn_blocking(move || folder_bytes(&folder)).await.unwrap_or(0);
-    TrailState {
+    let witnesses = settings::get(app).await?.witnesses;
+    Ok(TrailState {
         organization: app.organization.clone(),
         origin: trail.origin().to_owned(),
         size: trail.size(),
         checkpoint: checkpoint(&trail.checkpoint()),
         vkey: trail.public_key().to_string(),
         self_check: app.self_checks.now(),
+        witnesses: app.witnesses.states(&witnesses, trail.checkpoint().size),
+        cosigned: trail.cosigned().map(|cosigned| checkpoint(&cosigned)),
         indexed_to: app.indexed_to(),
         bytes,
-    }
+    })
 }
 
 fn known(app: &App, organization: &str) -> Result<(), Problem> {

@@ -37,7 +37,7 @@ function Form({ settings }: { settings: Settings }) {
       <Panel>
         <form onSubmit={submit} className="stack">
           <TagsInput
-            label="Targets inside that channels may reach"
+            label="Targets inside that channels and witnesses may be reached at"
             description="Host names, addresses or networks, for example mail.internal, 10.0.0.5, 10.1.0.0/16. Without an entry here, every loopback, private and link-local target is refused, so that a channel can't be turned against the inside."
             placeholder="mail.internal"
             value={allow}
