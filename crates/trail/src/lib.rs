@@ -8,6 +8,7 @@
 
 mod cache;
 mod checkpoint;
+mod copy;
 pub mod disk;
 mod engine;
 mod error;
@@ -32,6 +33,7 @@ mod wal;
 mod writer;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use copy::TrailFile;
 pub use error::{AppendError, TrailError};
 pub use frame::ENTRY_BYTES_MAX;
 pub use hash::{Hash, HashError};

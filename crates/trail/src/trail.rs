@@ -268,6 +268,10 @@ impl Trail {
         &self.0.core.dir
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.core
+    }
+
     /// Why the trail stopped, when it did.
     pub fn stopped(&self) -> Option<Arc<str>> {
         self.0.core.queue.stopped()
