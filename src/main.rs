@@ -1,6 +1,7 @@
 //! The binary: picks a subcommand. One file each.
 
 mod assets;
+mod backup;
 mod channel;
 mod completions;
 mod config;
@@ -13,10 +14,12 @@ mod index;
 mod init;
 mod logging;
 mod mapping;
+mod masterkey;
 mod output;
 mod remote;
 mod report;
 mod resource;
+mod restore;
 mod rule;
 mod search;
 mod send;
@@ -78,6 +81,12 @@ enum Command {
     Inbox(inbox::Args),
     /// Records that could not be understood
     SetAside(set_aside::Args),
+    /// Backups: made, listed, fetched, checked, proven
+    Backup(backup::Args),
+    /// Make a data folder again from backups, without a server
+    Restore(restore::Args),
+    /// The key that opens backups: made, split, put together
+    Masterkey(masterkey::Args),
     /// Settings of the organization
     Setting(setting::Args),
     /// Look for what is wrong with a server or a data folder
@@ -120,6 +129,8 @@ fn run(command: Command) -> anyhow::Result<Answer> {
         Command::Verify(args) => return verify::run(&args),
         Command::Config(args) => return config::run(&args),
         Command::Completions(args) => return completions::run(&args),
+        Command::Restore(args) => return restore::run(&args),
+        Command::Masterkey(args) => return masterkey::run(&args),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -140,10 +151,15 @@ fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Delivery(args) => delivery::run(args).await,
             Command::Inbox(args) => inbox::run(args).await,
             Command::SetAside(args) => set_aside::run(args).await,
+            Command::Backup(args) => backup::run(args).await,
             Command::Setting(args) => setting::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
             Command::Index(args) => index::run(args).await,
-            Command::Verify(_) | Command::Config(_) | Command::Completions(_) => Ok(Answer::Yes),
+            Command::Verify(_)
+            | Command::Config(_)
+            | Command::Completions(_)
+            | Command::Restore(_)
+            | Command::Masterkey(_) => Ok(Answer::Yes),
         }
     });
     // A check of the whole trail, say, must not keep a server that was told to stop.

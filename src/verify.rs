@@ -16,7 +16,7 @@ use crate::{Answer, duration, output};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A data folder, the folder of a trail, or an exported bundle
+    /// A data folder, the folder of a trail, an exported bundle, or a backup
     path: Option<PathBuf>,
     /// The public key, name+hash+base64, as the trail page and every report show it. Without it the key that lies with
     /// what is checked is believed, which finds damage, but no forger who had the private key
@@ -31,6 +31,8 @@ pub struct Args {
     /// A report exported as a bundle
     #[arg(long, value_name = "FILE", conflicts_with = "path")]
     bundle: Option<PathBuf>,
+    #[command(flatten)]
+    opener: crate::masterkey::Opener,
 }
 
 pub fn run(args: &Args) -> Result<Answer> {
@@ -45,6 +47,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     match (&args.path, &args.bundle) {
         (_, Some(file)) => bundle(file, key.as_ref(), args.checkpoint.as_deref()),
         (Some(path), None) if path.is_dir() => folders(path, key.as_ref(), args.checkpoint.as_deref()),
+        (Some(path), None) if crate::backup::is_backup(path) => crate::backup::verify(path, &args.opener, key.as_ref()),
         (Some(path), None) if path.is_file() => bundle(path, key.as_ref(), args.checkpoint.as_deref()),
         (Some(path), None) => bail!("there is no {}", path.display()),
         (None, None) => bail!("say what to verify: a data folder, --bundle FILE or --proof FILE"),

@@ -46,11 +46,15 @@ pub enum Privilege {
     TrailRead,
     #[serde(rename = "trail:verify")]
     TrailVerify,
+    #[serde(rename = "backups:read")]
+    BackupsRead,
+    #[serde(rename = "backups:manage")]
+    BackupsManage,
 }
 
 impl Privilege {
     /// All there are, in the order of the manual.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::EventsRead,
         Self::EventsWrite,
         Self::ReportsRun,
@@ -71,6 +75,8 @@ impl Privilege {
         Self::SettingsWrite,
         Self::TrailRead,
         Self::TrailVerify,
+        Self::BackupsRead,
+        Self::BackupsManage,
     ];
 
     /// Its name in JSON, in the manual and on the command line.
@@ -96,6 +102,8 @@ impl Privilege {
             Self::SettingsWrite => "settings:write",
             Self::TrailRead => "trail:read",
             Self::TrailVerify => "trail:verify",
+            Self::BackupsRead => "backups:read",
+            Self::BackupsManage => "backups:manage",
         }
     }
 
@@ -154,6 +162,7 @@ impl Role {
                 Privilege::TokensOwn,
                 Privilege::TrailRead,
                 Privilege::TrailVerify,
+                Privilege::BackupsRead,
             ],
             Self::Member => &[Privilege::InboxOwn, Privilege::TokensOwn],
         }

@@ -162,7 +162,8 @@ mod tests {
             assert_ne!(known.message, row[5], "{} has no message of its own", &row[0]);
             count += 1;
         }
-        assert_eq!(count, catalogue.types().len());
+        // There may be more: what Belfry itself does is named as it comes to do it.
+        assert!(count <= catalogue.types().len());
     }
 
     #[test]

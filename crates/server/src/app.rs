@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::data::Data;
 use crate::ingest::Intake;
 use crate::ingest::activity::Rates;
+use crate::keep::backup::Backups;
 use crate::metrics::Metrics;
 use crate::notify::Notify;
 use crate::outgoing::Outgoing;
@@ -60,6 +61,7 @@ pub struct Parts {
     pub bell: Bell,
     pub notify: Notify,
     pub reports: Reports,
+    pub backups: Backups,
     /// Takes in what senders send.
     pub intake: Arc<Intake>,
     /// Events per minute of each source.

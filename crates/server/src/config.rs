@@ -64,6 +64,7 @@ section! {
         pub tls: Tls,
         pub syslog: Syslog,
         pub limits: Limits,
+        pub backup: Backup,
         pub log: Log,
     }
 }
@@ -111,6 +112,15 @@ section! {
         pub session_idle_minutes: i64 = 8 * 60,
         /// Hours after which a session ends in any case.
         pub session_hours: i64 = 7 * 24,
+    }
+}
+
+section! {
+    /// Backups. When they are made, and for which key, is set at run time.
+    pub struct Backup in "backup", keys BACKUP_KEYS {
+        /// Folder of the backups, of this server alone; on another disk it is of more use. Not set: `backups` in the
+        /// data folder.
+        pub folder: Option<PathBuf> = None,
     }
 }
 
@@ -267,7 +277,7 @@ impl Config {
 
 /// All keys in the order of the manual.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, LIMITS_KEYS, LOG_KEYS].into_iter().flatten()
+    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, LIMITS_KEYS, BACKUP_KEYS, LOG_KEYS].into_iter().flatten()
 }
 
 /// The manual page, from the comments of this file.

@@ -11,6 +11,7 @@ pub mod follow;
 pub mod http;
 pub mod index;
 pub mod ingest;
+pub mod keep;
 pub mod keys;
 pub mod metrics;
 pub mod notify;

@@ -13,6 +13,7 @@ use crate::data::Data;
 use crate::http::assets::Assets;
 use crate::http::serve::{self, TlsError};
 use crate::ingest::{activity, syslog};
+use crate::keep::{backup_schedule, restore_mark};
 use crate::{index, selfcheck, setup};
 
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +53,15 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     let syslog = syslog::Listeners::bind(&config.syslog).await?;
     let app = setup::open(config, data, Clock::System).await?;
 
+    // Before anything else is appended to a restored trail, it is told that it was.
+    restore_mark::tell(&app).await.map_err(setup::Error::from)?;
+
     app.spawn("trail.selfcheck", selfcheck::keep_checking(app.clone()));
     app.spawn("sources", activity::follow(app.door.clone(), app.state.clone(), app.clock.clone(), app.rates.clone()));
     app.spawn("index", index::follow(app.door.clone(), app.store.clone()));
     app.spawn_gently("rules", app.notify.clone().follow(app.stop.clone()));
     app.spawn("reports", app.reports.clone().keep_tidy(app.stop.clone()));
+    app.spawn("backup.schedule", backup_schedule::keep_making(app.clone()));
     app.spawn_gently("outbox", app.notify.clone().send(app.stop.clone()));
     app.spawn("source.rejected", app.intake.clone().raise_rejections());
     syslog.serve(&app);

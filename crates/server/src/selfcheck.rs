@@ -188,3 +188,8 @@ async fn check(app: &App) -> Result<Result<(Verified, String), Fault>, Error> {
         }
     }
 }
+
+/// Whether the last check found that the trail is not what it was.
+pub fn has_failed(app: &App) -> bool {
+    app.self_checks.now().state == SelfCheckState::Failed
+}

@@ -19,6 +19,8 @@ use crate::config::Config;
 use crate::data::{self, Data};
 use crate::index::TrailEntries;
 use crate::ingest::{Intake, IntakeError, Registry, RegistryError};
+use crate::keep::backup::Backups;
+use crate::keep::restore_mark;
 use crate::metrics::Metrics;
 use crate::notify::{self, Notify};
 use crate::outgoing::Outgoing;
@@ -76,6 +78,8 @@ pub enum Error {
     Interrupted,
     #[error("can't read what was set aside")]
     Intake(#[from] IntakeError),
+    #[error(transparent)]
+    Restored(#[from] restore_mark::Error),
     #[error("can't make the first user: {0}")]
     Access(#[from] access::Error),
 }
@@ -134,6 +138,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
     if !data.state_file().exists() {
         return Err(Error::NotInitialized(shown));
     }
+    restore_mark::refuse_unaccepted(data.folder())?;
     let pool = state::open(&data.state_file()).await?;
     let mut connection = pool.acquire().await?;
     let identity: Option<Identity> = state::settings::get(&mut connection, IDENTITY).await?;
@@ -183,6 +188,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         public_url: config.public_url(),
         folder: data.reports(),
     });
+    let backups = Backups::new(config.backup.folder.clone().unwrap_or_else(|| data.backups()));
     let app = App::new(Parts {
         config,
         clock,
@@ -196,6 +202,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         bell,
         notify,
         reports,
+        backups,
         intake,
         rates: Arc::default(),
         outgoing,
