@@ -39,6 +39,10 @@ const SHOTS: Array<{ name: string; path: string; then?: Prepare }> = [
   { name: 'set-aside', path: '/sources?tab=set-aside' },
   { name: 'mapping', path: '/mappings/vault' },
   { name: 'trail', path: '/trail' },
+  { name: 'backups', path: '/backups' },
+  { name: 'backup', path: '/backups', then: openFirst },
+  { name: 'backups-key', path: '/backups?open=key' },
+  { name: 'backups-settings', path: '/backups?open=settings' },
   { name: 'settings', path: '/settings' },
   { name: 'settings-tokens', path: '/settings?tab=tokens' },
 ]

@@ -58,6 +58,7 @@ const pages = [
   page('/sources/$name', () => import('@/pages/Source'), 'Source', (c) => c.prefetchQuery(ask.sources)),
   page('/mappings/$name', () => import('@/pages/MappingEditor'), 'MappingEditor'),
   page('/trail', () => import('@/pages/Trail'), 'Trail', (c) => c.prefetchQuery(ask.trail)),
+  page('/backups', () => import('@/pages/Backups'), 'Backups', (c) => c.prefetchInfiniteQuery(ask.backups)),
   page('/settings', () => import('@/pages/Settings'), 'Settings'),
   page('$', () => import('@/pages/Missing'), 'Missing'),
 ]

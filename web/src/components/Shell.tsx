@@ -2,7 +2,7 @@ import { ActionIcon, Drawer, Indicator, Menu, Tooltip, useMantineColorScheme } f
 import { useDisclosure, useHotkeys } from '@mantine/hooks'
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { Bell as BellIcon, BookOpenCheck, Cable, FileText, Gauge, Inbox, LogOut, Menu as MenuIcon, Monitor, Moon, Radio, ScrollText, Search, Send, Settings, Siren, Sun, type LucideIcon } from 'lucide-react'
+import { Archive, Bell as BellIcon, BookOpenCheck, Cable, FileText, Gauge, Inbox, LogOut, Menu as MenuIcon, Monitor, Moon, Radio, ScrollText, Search, Send, Settings, Siren, Sun, type LucideIcon } from 'lucide-react'
 import { Suspense, lazy } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
@@ -45,6 +45,7 @@ const PLACES: ReadonlyArray<{ title?: string; places: Place[] }> = [
     places: [
       { to: '/sources', title: 'Sources', icon: Cable, needs: 'sources:read' },
       { to: '/trail', title: 'Trail', icon: BookOpenCheck, needs: 'trail:read' },
+      { to: '/backups', title: 'Backups', icon: Archive, needs: 'backups:read' },
       { to: '/settings', title: 'Settings', icon: Settings },
     ],
   },

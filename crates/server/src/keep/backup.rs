@@ -432,7 +432,8 @@ pub async fn drill(app: &App, subject: &Subject, id: &str, shown_key: MasterKeyS
     let opened = {
         let path = path.clone();
         blocking(move || {
-            let identity = masterkey::combine(&shown_key.shares).map_err(|error| Error::Key(error.into()))?;
+            // Apart, and each as it was pasted: several in one text are fine.
+            let identity = masterkey::read(&shown_key.shares.join("\n\n")).map_err(|error| Error::Key(error.into()))?;
             restore::open(&path, &identity, &Progress::default()).map_err(Error::Key)?;
             Ok(identity)
         })

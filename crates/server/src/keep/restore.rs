@@ -521,8 +521,10 @@ fn fill(
 
 fn refuse_filled(data: &Path) -> Result<(), RestoreError> {
     match std::fs::read_dir(data) {
-        Ok(mut entries) if entries.next().is_none() => Ok(()),
-        Ok(_) => Err(RestoreError::Target(data.to_path_buf())),
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(RestoreError::Target(data.to_path_buf())),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(RestoreError::Write { path: data.to_path_buf(), source }),
     }
