@@ -538,7 +538,7 @@ fn shown(app: &App, row: &Row, done: &[Row]) -> Backup {
 }
 
 fn event(row: &Row, action: &str) -> Value {
-    let name = format!("{} {}", row.kind, row.id);
+    let name = format!("{} ({})", row.id, row.kind);
     let mut event = Entity { kind: "backup", id: &row.id, name: &name }.event(action, Vec::new());
     event["operation"] = json!({"id": row.id, "name": "backup", "requester": row.made_by});
     let mut facts = json!({
