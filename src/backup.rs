@@ -181,7 +181,8 @@ async fn wait(client: &Client, id: &str) -> Result<Value> {
             output::progress_end();
             return Ok(backup);
         }
-        let (done, total) = (progress["done_bytes"].as_u64().unwrap_or(0), progress["total_bytes"].as_u64().unwrap_or(0));
+        let (done, total) =
+            (progress["done_bytes"].as_u64().unwrap_or(0), progress["total_bytes"].as_u64().unwrap_or(0));
         let phase = progress["phase"].as_str().unwrap_or("ending").replace('_', " ");
         let left = progress["seconds_left"].as_u64().map(Duration::from_secs).map(duration::show);
         output::progress(format!(
@@ -277,7 +278,9 @@ pub fn verify(file: &Path, opener: &Opener, vkey: Option<&VerifyingKey>) -> Resu
                 output::note("no key: what is in it was not looked at; pass --identity FILE or --shares");
                 Ok(Answer::Yes)
             }
-            Ok(None) => bail!("there is no {}.json, and no key was given: pass --identity FILE or --shares", file.display()),
+            Ok(None) => {
+                bail!("there is no {}.json, and no key was given: pass --identity FILE or --shares", file.display())
+            }
             Err(error) => answer(error),
         };
     }

@@ -91,7 +91,10 @@ pub fn run(args: &Args) -> Result<Answer> {
                 }
             };
             output::line(masterkey::identity_text(&identity))?;
-            output::note(format!("the whole master key {}: whoever has it reads every backup", masterkey::fingerprint_of(&identity)));
+            output::note(format!(
+                "the whole master key {}: whoever has it reads every backup",
+                masterkey::fingerprint_of(&identity)
+            ));
         }
     }
     Ok(Answer::Yes)

@@ -147,7 +147,8 @@ pub fn watch(progress: Progress) -> Watch {
             if shown.total_bytes == 0 {
                 continue;
             }
-            let left = shown.seconds_left.map(|seconds| format!(", {} left", duration::show(Duration::from_secs(seconds))));
+            let left =
+                shown.seconds_left.map(|seconds| format!(", {} left", duration::show(Duration::from_secs(seconds))));
             let share = shown.done_bytes as f64 / shown.total_bytes as f64 * 100.0;
             output::progress(format!(
                 "{share:.0} % of {} MB read{}",

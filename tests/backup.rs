@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 
-use crate::support::{Belfry, PASSWORD, eventually, event, run, spawn, verify};
+use crate::support::{Belfry, PASSWORD, event, eventually, run, spawn, verify};
 
 /// A master key, split; and a server that makes backups for it.
 struct Keeper {
@@ -35,7 +35,9 @@ impl Keeper {
     fn set(&self, name: &str, value: &Value) {
         let mut settings = self.belfry.get("/api/v1/backups/settings").good();
         let members = settings.as_object_mut().unwrap();
-        members.retain(|name, _| ["recipient", "scheduled", "cron", "zone", "full_every", "keep"].contains(&name.as_str()));
+        members.retain(|name, _| {
+            ["recipient", "scheduled", "cron", "zone", "full_every", "keep"].contains(&name.as_str())
+        });
         members.insert(name.to_owned(), value.clone());
         self.belfry.put("/api/v1/backups/settings", &settings).good();
     }
@@ -138,7 +140,12 @@ impl Drop for Restored {
 fn a_chain_made_under_load_comes_back_whole() {
     let keeper = Keeper::start(3, 2);
     let belfry = &keeper.belfry;
-    belfry.post("/api/v1/users", &json!({ "name": "maud", "full_name": "Maud", "email": "", "role": "auditor", "password": PASSWORD })).good();
+    belfry
+        .post(
+            "/api/v1/users",
+            &json!({ "name": "maud", "full_name": "Maud", "email": "", "role": "auditor", "password": PASSWORD }),
+        )
+        .good();
     let (stop, acknowledged, thread) = load(belfry);
     eventually(20, "there is load", || (acknowledged.load(Ordering::Relaxed) > 2_000).then_some(()));
     let mut chain = Vec::new();
@@ -226,7 +233,12 @@ fn a_chain_made_under_load_comes_back_whole() {
     let alone = belfry.dir.path().join("alone");
     std::fs::create_dir(&alone).unwrap();
     std::fs::copy(keeper.file(last), alone.join(keeper.file(last).file_name().unwrap())).unwrap();
-    let output = keeper.restore(&alone, &belfry.dir.path().join("none"), &keeper.shares, &["--to-backup", last["id"].as_str().unwrap()]);
+    let output = keeper.restore(
+        &alone,
+        &belfry.dir.path().join("none"),
+        &keeper.shares,
+        &["--to-backup", last["id"].as_str().unwrap()],
+    );
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(said(&output).contains("is needed"), "{}", said(&output));
 
@@ -255,6 +267,8 @@ fn enough_shares_open_a_backup_and_fewer_or_others_do_not() {
     slip[1].replace_range(cut.., spoiled);
     let refused = drill(&slip).refused(422).to_string();
     assert!(refused.contains("share 2") && refused.contains("group 15"), "{refused}");
+    // A slip says nothing about the file.
+    assert!(belfry.get(&format!("/api/v1/backups/{id}")).good()["check"].is_null());
     drill(&keeper.shares[2..]).good();
     assert_eq!(keeper.settled(id)["check"]["ok"], true);
 
@@ -301,7 +315,9 @@ fn enough_shares_open_a_backup_and_fewer_or_others_do_not() {
 fn a_flipped_byte_anywhere_is_found() {
     let keeper = Keeper::start(1, 1);
     let belfry = &keeper.belfry;
-    belfry.post("/api/v1/events", &json!((0..500).map(|n| event("filler.sent", &format!("u{n}"))).collect::<Vec<_>>())).good();
+    belfry
+        .post("/api/v1/events", &json!((0..500).map(|n| event("filler.sent", &format!("u{n}"))).collect::<Vec<_>>()))
+        .good();
     let made = keeper.make("full");
     let file = keeper.file(&made);
     let key = keeper.shares_file();
@@ -365,13 +381,18 @@ fn a_kill_leaves_no_half_backup() {
             if entry.path().extension().is_some_and(|extension| extension == "json") {
                 let sidecar: Value = serde_json::from_slice(&std::fs::read(entry.path()).unwrap()).unwrap();
                 let file = keeper.folder().join(format!("{}.backup", sidecar["id"].as_str().unwrap()));
-                let output = run(&["verify", file.to_str().unwrap(), "--identity", keeper.shares_file().to_str().unwrap()], "");
+                let output =
+                    run(&["verify", file.to_str().unwrap(), "--identity", keeper.shares_file().to_str().unwrap()], "");
                 assert_eq!(output.status.code(), Some(0), "{}", said(&output));
             }
         }
         keeper.belfry.up();
         let ended = keeper.settled(started["id"].as_str().unwrap());
-        let names: Vec<String> = std::fs::read_dir(keeper.folder()).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap()).collect();
+        let names: Vec<String> = std::fs::read_dir(keeper.folder())
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
         assert!(!names.iter().any(|name| name.ends_with(".part") || name.contains(".state")), "{names:?}");
         let there = keeper.file(&ended).is_file();
         assert_eq!(there, ended["state"] == "done", "{ended} {names:?}");
@@ -382,7 +403,10 @@ fn a_kill_leaves_no_half_backup() {
     assert_eq!(keeper.settled(first["id"].as_str().unwrap())["state"], "done");
     // The next one works, and its chain opens.
     let made = keeper.make("incremental");
-    let output = run(&["verify", keeper.file(&made).to_str().unwrap(), "--identity", keeper.shares_file().to_str().unwrap()], "");
+    let output = run(
+        &["verify", keeper.file(&made).to_str().unwrap(), "--identity", keeper.shares_file().to_str().unwrap()],
+        "",
+    );
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
 
@@ -390,7 +414,9 @@ fn a_kill_leaves_no_half_backup() {
 fn the_schedule_fires_and_only_so_many_are_kept() {
     let keeper = Keeper::start(1, 1);
     let belfry = &keeper.belfry;
-    for (name, value) in [("keep", json!(2)), ("full_every", json!(2)), ("cron", json!("* * * * * *")), ("scheduled", json!(true))] {
+    for (name, value) in
+        [("keep", json!(2)), ("full_every", json!(2)), ("cron", json!("* * * * * *")), ("scheduled", json!(true))]
+    {
         keeper.set(name, &value);
     }
     assert!(belfry.get("/api/v1/backups/settings").good()["next_at"].is_string());
@@ -410,11 +436,19 @@ fn the_schedule_fires_and_only_so_many_are_kept() {
     assert!((2..=4).contains(&items.len()), "{items:?}");
     // Whatever is left opens: no parent went before its children.
     for backup in &items {
-        let output = run(&["verify", keeper.file(backup).to_str().unwrap(), "--identity", keeper.shares_file().to_str().unwrap()], "");
+        let output = run(
+            &["verify", keeper.file(backup).to_str().unwrap(), "--identity", keeper.shares_file().to_str().unwrap()],
+            "",
+        );
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     }
     let changes = belfry.search("event.action: entity.updated and entity.type: backup_settings");
-    assert!(changes.iter().any(|event| event["changes"].to_string().contains(r#""field":"cron","new":"* * * * * *","old":"30 2 * * *""#)), "{changes:?}");
+    assert!(
+        changes.iter().any(|event| event["changes"]
+            .to_string()
+            .contains(r#""field":"cron","new":"* * * * * *","old":"30 2 * * *""#)),
+        "{changes:?}"
+    );
 }
 
 #[test]
@@ -536,7 +570,15 @@ fn the_command_line_makes_proves_and_restores() {
     let to = belfry.dir.path().join("again");
     let from = belfry.data().join("backups");
     let output = run(
-        &["restore", "--from", from.to_str().unwrap(), "--identity", identity.to_str().unwrap(), "--data", to.to_str().unwrap()],
+        &[
+            "restore",
+            "--from",
+            from.to_str().unwrap(),
+            "--identity",
+            identity.to_str().unwrap(),
+            "--data",
+            to.to_str().unwrap(),
+        ],
         "",
     );
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));

@@ -96,7 +96,10 @@ impl Trail {
         let packed_end = packs.last().map_or(0, |pack| pack.first + pack.count);
         let mut files = Vec::with_capacity(packs.len() + wals.len());
         for pack in packs {
-            files.push(TrailFile { name: format!("log/{}", pack::name(pack.first)), source: Source::Whole(pack.path.clone()) });
+            files.push(TrailFile {
+                name: format!("log/{}", pack::name(pack.first)),
+                source: Source::Whole(pack.path.clone()),
+            });
         }
         for wal in wals.into_iter().filter(|wal| wal.first >= packed_end && wal.first < checkpoint.size) {
             let bytes = wal.bytes_to(checkpoint.size);

@@ -39,24 +39,24 @@ function State({ of }: { of: Backup }) {
 }
 
 const COLUMNS: ReadonlyArray<TableColumn<Backup>> = [
-  { id: 'type', title: 'Type', width: 110, render: (b) => TYPES[b.kind] },
-  { id: 'reason', title: 'Reason', width: 110, render: (b) => REASONS[b.reason] },
-  { id: 'started', title: 'Start', width: 160, render: (b) => <Time at={b.started_at} /> },
-  { id: 'ended', title: 'End', width: 160, render: (b) => <Time at={b.ended_at} /> },
-  { id: 'by', title: 'Requested by', width: 140, grow: true, render: (b) => b.by },
-  { id: 'state', title: 'State', width: 190, render: (b) => <State of={b} /> },
-  { id: 'events', title: 'Events', width: 110, align: 'right', render: (b) => (b.tree_size == null ? <span className="dim">—</span> : count(b.tree_size)) },
-  { id: 'size', title: 'Size', width: 90, align: 'right', render: (b) => (b.size_bytes == null ? <span className="dim">—</span> : bytes(b.size_bytes)) },
+  { id: 'type', title: 'Type', width: 100, render: (b) => TYPES[b.kind] },
+  { id: 'reason', title: 'Reason', width: 95, render: (b) => REASONS[b.reason] },
+  { id: 'started', title: 'Start', width: 140, render: (b) => <Time at={b.started_at} /> },
+  { id: 'ended', title: 'End', width: 140, render: (b) => <Time at={b.ended_at} /> },
+  { id: 'by', title: 'Requested by', width: 120, grow: true, render: (b) => b.by },
+  { id: 'state', title: 'State', width: 160, render: (b) => <State of={b} /> },
+  { id: 'events', title: 'Events', width: 95, align: 'right', render: (b) => (b.tree_size == null ? <span className="dim">—</span> : count(b.tree_size)) },
+  { id: 'size', title: 'Size', width: 80, align: 'right', render: (b) => (b.size_bytes == null ? <span className="dim">—</span> : bytes(b.size_bytes)) },
   {
     id: 'drill',
     title: 'Last drill',
-    width: 130,
+    width: 110,
     render: (b) => (b.check ? <StateDot tone={b.check.ok ? 'ok' : 'bad'}>{b.check.ok ? <Ago at={b.check.at} /> : 'failed'}</StateDot> : <span className="dim">—</span>),
   },
   {
     id: 'get',
     title: '',
-    width: 96,
+    width: 92,
     render: (b) =>
       b.download ? (
         <a href={b.download} download onClick={(e) => e.stopPropagation()}>

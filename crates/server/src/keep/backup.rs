@@ -405,7 +405,8 @@ pub async fn download(app: &App, subject: &Subject, id: &str) -> Result<(PathBuf
 pub async fn make_key(app: &App, subject: &Subject, wish: NewMasterKey) -> Result<MasterKeyMade, Error> {
     let made = blocking(move || masterkey::make(wish.shares, wish.threshold).map_err(Error::Split)).await?;
     let name = format!("master key {}", made.fingerprint);
-    let mut event = Entity { kind: "master_key", id: &made.fingerprint, name: &name }.event("masterkey.created", vec![]);
+    let mut event =
+        Entity { kind: "master_key", id: &made.fingerprint, name: &name }.event("masterkey.created", vec![]);
     event["master_key"] = json!({
         "fingerprint": made.fingerprint, "recipient": made.recipient, "shares": wish.shares, "threshold": wish.threshold,
     });
@@ -442,7 +443,12 @@ pub async fn drill(app: &App, subject: &Subject, id: &str, shown_key: MasterKeyS
     let identity = match opened {
         Ok(identity) => identity,
         Err(error) => {
-            settle_drill(app, subject, row, Some(chain(&error))).await?;
+            // Shares that do not fit say nothing about the file.
+            let judged = !matches!(
+                error,
+                Error::Key(RestoreError::Key(_) | RestoreError::OtherKey { .. } | RestoreError::WrongKey { .. })
+            );
+            settle_drill(app, subject, row, Some(chain(&error)), judged).await?;
             return Err(error);
         }
     };
@@ -464,7 +470,7 @@ pub async fn drill(app: &App, subject: &Subject, id: &str, shown_key: MasterKeyS
             return;
         }
         let what = outcome.err().map(|error| chain(&error));
-        if let Err(error) = settle_drill(&inner, &subject, row, what).await {
+        if let Err(error) = settle_drill(&inner, &subject, row, what, true).await {
             tracing::error!(%error, "can't write down how a drill ended");
         }
         drop(turn);
@@ -472,11 +478,20 @@ pub async fn drill(app: &App, subject: &Subject, id: &str, shown_key: MasterKeyS
     get(app, id).await
 }
 
-async fn settle_drill(app: &App, subject: &Subject, mut row: Row, what: Option<String>) -> Result<(), Error> {
+/// Tells the trail how a drill ended, and notes it with the backup when it says something about its file.
+async fn settle_drill(
+    app: &App,
+    subject: &Subject,
+    mut row: Row,
+    what: Option<String>,
+    judged: bool,
+) -> Result<(), Error> {
     let ok = what.is_none();
-    let checked =
-        BackupCheck { ok, at: app.clock.now().to_string(), by: subject.user_name().to_owned(), what: what.clone() };
-    row.checked = serde_json::to_string(&checked).ok();
+    if judged {
+        let by = subject.user_name().to_owned();
+        let checked = BackupCheck { ok, at: app.clock.now().to_string(), by, what: what.clone() };
+        row.checked = serde_json::to_string(&checked).ok();
+    }
     let action = if ok { "masterkey.recovery.succeeded" } else { "masterkey.recovery.failed" };
     let mut event = event(&row, action);
     event["event"]["reason"] = what.map_or(Value::Null, Value::from);

@@ -79,7 +79,8 @@ impl Progress {
 
     /// As the API shows it.
     pub fn shown(&self) -> BackupProgress {
-        let phase = PHASES.get(usize::from(self.0.phase.load(Ordering::Relaxed))).copied().unwrap_or(BackupPhase::State);
+        let phase =
+            PHASES.get(usize::from(self.0.phase.load(Ordering::Relaxed))).copied().unwrap_or(BackupPhase::State);
         let (done, total) = (self.0.done.load(Ordering::Relaxed), self.0.total.load(Ordering::Relaxed));
         let seconds = self.0.begun.lock().elapsed().as_secs_f64();
         let pace = done as f64 / seconds.max(0.001);
@@ -181,10 +182,7 @@ fn write(plan: &Plan, part: &Path, progress: &Progress) -> Result<Made, MakeErro
         let sha256 = writer.file(&entry, &mut from, &mut |bytes| progress.step(bytes)).map_err(failed)?;
         files_new += 1;
         let kept_in = plan.head.id.clone();
-        files.push((
-            source.path.clone(),
-            Known { size_bytes: opened.bytes, sha256, stamp: opened.stamp, kept_in },
-        ));
+        files.push((source.path.clone(), Known { size_bytes: opened.bytes, sha256, stamp: opened.stamp, kept_in }));
     }
     let listed = files.iter().map(|(path, known)| Listed {
         path: path.clone(),

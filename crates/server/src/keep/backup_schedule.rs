@@ -10,8 +10,8 @@ use super::backup::{self, Error};
 use super::{backup_settings, backup_sidecar as sidecar};
 use crate::app::App;
 use crate::changes::Entity;
-use crate::state::backups::{self, Row};
 use crate::selfcheck;
+use crate::state::backups::{self, Row};
 
 /// The longest sleep: a clock that was set is noticed then.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
@@ -232,8 +232,14 @@ mod tests {
 
     #[test]
     fn what_a_kept_backup_builds_on_stays() {
-        let rows =
-            [row("7", Some("6")), row("6", None), row("5", Some("4")), row("4", Some("3")), row("3", None), row("2", None)];
+        let rows = [
+            row("7", Some("6")),
+            row("6", None),
+            row("5", Some("4")),
+            row("4", Some("3")),
+            row("3", None),
+            row("2", None),
+        ];
         let going = |keep| surplus(&rows, keep).iter().map(|row| row.id.clone()).collect::<String>();
         assert_eq!(going(1), "5432");
         assert_eq!(going(2), "5432");

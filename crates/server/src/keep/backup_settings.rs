@@ -42,11 +42,12 @@ impl Schedule {
         if cron.chars().count() > TEXT_CHARS_MAX || zone.chars().count() > TEXT_CHARS_MAX {
             return Err(invalid("/cron", format!("at most {TEXT_CHARS_MAX} characters")));
         }
-        let parsed: Cron = cron
-            .parse()
-            .map_err(|error| invalid("/cron", format!("{cron:?} is no cron expression (minute hour day month weekday): {error}")))?;
-        let zone = TimeZone::get(zone)
-            .map_err(|_| invalid("/zone", format!("{zone:?} is no time zone that this system knows, as Europe/Zurich")))?;
+        let parsed: Cron = cron.parse().map_err(|error| {
+            invalid("/cron", format!("{cron:?} is no cron expression (minute hour day month weekday): {error}"))
+        })?;
+        let zone = TimeZone::get(zone).map_err(|_| {
+            invalid("/zone", format!("{zone:?} is no time zone that this system knows, as Europe/Zurich"))
+        })?;
         Ok(Self { cron: parsed, zone })
     }
 
@@ -116,8 +117,7 @@ pub async fn set(app: &App, subject: &Subject, mut new: BackupSettings) -> Resul
         return get(app).await;
     };
     let when = |settings: &BackupSettings| (settings.scheduled, settings.cron.clone(), settings.zone.clone());
-    let since =
-        if when(&old.settings) == when(&new) { old.since } else { app.clock.now().as_millisecond() };
+    let since = if when(&old.settings) == when(&new) { old.since } else { app.clock.now().as_millisecond() };
     state::settings::set(&mut transaction, NAME, &Kept { settings: new, since }).await?;
     app.record(Some(subject), event).await?;
     transaction.commit().await?;

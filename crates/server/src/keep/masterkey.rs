@@ -37,7 +37,9 @@ pub const SHARES_MAX: u8 = 20;
 /// Why shares, or a key, can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    #[error("a key is split into 1 to {SHARES_MAX} shares, of which 1 to all are needed; {threshold} of {shares} can't be")]
+    #[error(
+        "a key is split into 1 to {SHARES_MAX} shares, of which 1 to all are needed; {threshold} of {shares} can't be"
+    )]
     Split { shares: u8, threshold: u8 },
     #[error("{text:?} is no recipient: it begins with age1")]
     Recipient { text: String },
@@ -403,7 +405,8 @@ mod tests {
             let text = made.shares.join("\n\n").to_uppercase().replace('0', "O").replace('1', "l");
             assert_eq!(read(&text).unwrap().to_public().to_string(), made.recipient);
             assert_eq!(counted(&text).unwrap(), (usize::from(n), k));
-            let bare: String = made.shares.iter().flat_map(|share| share.lines().skip(1)).collect::<Vec<_>>().join("\n");
+            let bare: String =
+                made.shares.iter().flat_map(|share| share.lines().skip(1)).collect::<Vec<_>>().join("\n");
             assert_eq!(read(&bare).unwrap().to_public().to_string(), made.recipient);
             // And the whole key.
             assert_eq!(read(&identity_text(&identity)).unwrap().to_public().to_string(), made.recipient);

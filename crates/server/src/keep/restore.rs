@@ -143,8 +143,8 @@ pub fn open(file: &Path, identity: &Identity, progress: &Progress) -> Result<Ope
     let failed = |source| RestoreError::Read { path: file.to_path_buf(), source };
     let archive = |source: ArchiveError| RestoreError::Archive { file: file.to_path_buf(), source };
     let opened = Counting { from: File::open(file).map_err(failed)?, progress: progress.clone() };
-    let decryptor =
-        Decryptor::new_buffered(BufReader::with_capacity(256 * 1024, opened)).map_err(|error| sealed(file, identity, error))?;
+    let decryptor = Decryptor::new_buffered(BufReader::with_capacity(256 * 1024, opened))
+        .map_err(|error| sealed(file, identity, error))?;
     let plain = decryptor
         .decrypt(std::iter::once(identity as &dyn age::Identity))
         .map_err(|error| sealed(file, identity, error))?;
@@ -499,7 +499,10 @@ fn fill(
     let covered = known.as_ref().filter(|known| known.size <= sealed.size);
     let verified = verify::folder(&folder, &vkey, verifying, covered).map_err(RestoreError::Trail)?;
     if (verified.size, verified.root) != (sealed.size, sealed.root) || sealed.size != head.tree_size {
-        return Err(content(format!("its trail has {} events, its checkpoint speaks of {}", verified.size, sealed.size)));
+        return Err(content(format!(
+            "its trail has {} events, its checkpoint speaks of {}",
+            verified.size, sealed.size
+        )));
     }
     let size = verified.size + verified.beyond;
     let missing = known.as_ref().map_or(0, |known| known.size.saturating_sub(size));
@@ -602,8 +605,18 @@ mod tests {
             assert_eq!(place(staging, path), Some(staging.join(path)), "{path}");
         }
         for path in [
-            "", "/etc/passwd", "../x", "keys/../../x", "keys/a/b", "trails/x", "other", "trails/../../etc/passwd",
-            "state.sqlite/x", "./keys/x", "reports/..", "belfry.lock",
+            "",
+            "/etc/passwd",
+            "../x",
+            "keys/../../x",
+            "keys/a/b",
+            "trails/x",
+            "other",
+            "trails/../../etc/passwd",
+            "state.sqlite/x",
+            "./keys/x",
+            "reports/..",
+            "belfry.lock",
         ] {
             assert_eq!(place(staging, path), None, "{path}");
         }

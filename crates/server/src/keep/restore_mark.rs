@@ -283,10 +283,7 @@ mod tests {
         note_failure(&data, "eve", None, "again");
         let told = Mark { failed: failures(&data), ..mark() }.events();
         let actions: Vec<&str> = told.iter().map(|event| event["event"]["action"].as_str().unwrap()).collect();
-        assert_eq!(
-            actions,
-            ["masterkey.recovery.failed", "masterkey.recovery.failed", "masterkey.recovery.succeeded"]
-        );
+        assert_eq!(actions, ["masterkey.recovery.failed", "masterkey.recovery.failed", "masterkey.recovery.succeeded"]);
         assert_eq!(told[0]["user"]["name"], "eve");
         assert_eq!(told[2]["restore"]["events_lost"], 9);
         forget_failures(&data);

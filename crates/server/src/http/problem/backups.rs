@@ -29,9 +29,5 @@ impl From<Error> for Problem {
 
 /// Shares that do not open a backup are the fault of who typed them, a file that is gone is ours.
 fn key(refused: &RestoreError) -> Problem {
-    if refused.is_refusal() {
-        Problem::invalid("/shares", super::chain(refused))
-    } else {
-        Problem::internal(refused)
-    }
+    if refused.is_refusal() { Problem::invalid("/shares", super::chain(refused)) } else { Problem::internal(refused) }
 }
