@@ -87,9 +87,10 @@ pub fn run(args: &Args) -> Result<Answer> {
     let started = Instant::now();
     let progress = Progress::default();
     let watch = watch(progress.clone());
-    let verifying = Instant::now();
+    let mut verifying = None;
     let outcome = restore::restore(&wish, &progress, &mut |step| {
         watch.pause();
+        let verifying = verifying.get_or_insert_with(Instant::now);
         let share = step.done as f64 / step.total.max(1) as f64;
         let left = if share > 0.0 { verifying.elapsed().mul_f64((1.0 - share) / share) } else { Duration::ZERO };
         let (done, total) = (step.done, step.total);

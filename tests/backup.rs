@@ -120,6 +120,8 @@ struct Restored {
 
 impl Restored {
     fn up(data: &Path, token: &str) -> Self {
+        // The server it comes from lives, on the ports that its configuration names.
+        std::fs::write(data.join("belfry.toml"), "").unwrap();
         let (child, url) = spawn(data).unwrap_or_else(|said| panic!("the restored server did not start: {said}"));
         Self { child, url, token: token.to_owned() }
     }
@@ -393,7 +395,9 @@ fn a_kill_leaves_no_half_backup() {
             .flatten()
             .map(|entry| entry.file_name().into_string().unwrap())
             .collect();
-        assert!(!names.iter().any(|name| name.ends_with(".part") || name.contains(".state")), "{names:?}");
+        assert!(!names.iter().any(|name| name.ends_with(".part")), "{names:?}");
+        let left = std::fs::read_dir(keeper.belfry.data()).unwrap().flatten();
+        assert!(!left.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("backup-state-")));
         let there = keeper.file(&ended).is_file();
         assert_eq!(there, ended["state"] == "done", "{ended} {names:?}");
         if !there {
@@ -583,4 +587,81 @@ fn the_command_line_makes_proves_and_restores() {
     );
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(verify(&to).0, 0);
+}
+
+#[test]
+fn a_backup_is_called_off() {
+    let keeper = Keeper::start(1, 1);
+    let belfry = &keeper.belfry;
+    let filler = "x".repeat(20_000);
+    let batch: Vec<Value> =
+        (0..200).map(|_| json!({ "event": { "action": "filler.sent" }, "labels": { "fill": filler } })).collect();
+    for _ in 0..8 {
+        belfry.post("/api/v1/events", &json!(batch)).good();
+    }
+    let started = belfry.post("/api/v1/backups", &json!({ "kind": "full" })).good();
+    let id = started["id"].as_str().unwrap();
+    assert!(started["progress"].is_object(), "{started}");
+    belfry.post("/api/v1/backups", &json!({ "kind": "full" })).refused(409);
+    let cancelled = belfry.post(&format!("/api/v1/backups/{id}/cancel"), &json!({}));
+    let ended = keeper.settled(id);
+    if cancelled.status == 202 {
+        assert_eq!(ended["state"], "cancelled", "{ended}");
+        assert!(!keeper.file(&ended).exists());
+        eventually(20, "it is told", || (belfry.search("event.action: backup.cancelled").len() == 1).then_some(()));
+    } else {
+        // It was done before.
+        assert_eq!((cancelled.status, &ended["state"]), (409, &json!("done")));
+    }
+    keeper.make("incremental");
+}
+
+/// A small file system of its own, when this machine lets us make one.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: PathBuf, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(&at).unwrap();
+        let options = format!("size={size},mode=0700");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&at).output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(&self.0).status().ok();
+    }
+}
+
+#[test]
+fn a_full_disk_fails_the_backup_and_leaves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(place.path().join("disk"), "3m") else {
+        println!("skipped: this machine does not let us mount a small disk");
+        return;
+    };
+    let belfry = Belfry::start_with(&format!("[backup]\nfolder = {:?}\n", disk.0));
+    let key = belfry.post("/api/v1/backups/master-key", &json!({ "shares": 1, "threshold": 1 })).good();
+    belfry.put("/api/v1/backups/settings", &json!({ "recipient": key["recipient"] })).good();
+    let make = || {
+        let started = belfry.post("/api/v1/backups", &json!({ "kind": "full" })).good();
+        let path = format!("/api/v1/backups/{}", started["id"].as_str().unwrap());
+        eventually(30, "it ends", || Some(belfry.get(&path).good()).filter(|backup| backup["state"] != "running"))
+    };
+    let names = || std::fs::read_dir(&disk.0).unwrap().flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
+    let blocks = vec![7; 3 << 20];
+    let fill = disk.0.join("fill");
+    std::fs::File::create(&fill).unwrap().write_all(&blocks).ok();
+    let failed = make();
+    assert_eq!(failed["state"], "failed", "{failed}");
+    assert!(failed["error"].as_str().unwrap().contains("No space left"), "{failed}");
+    assert_eq!(names(), ["fill"]);
+    let told = eventually(20, "it is told", || belfry.search("event.action: backup.failed").pop());
+    assert!(told["event"]["reason"].as_str().unwrap().contains("No space left"), "{told}");
+    // Events are taken all the same, and with room again so are backups.
+    belfry.send(&event("something.happened", "ada"));
+    std::fs::remove_file(&fill).unwrap();
+    assert_eq!(make()["state"], "done");
+    assert_eq!(names().len(), 2);
 }

@@ -40,6 +40,8 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     let started = Instant::now();
     let mut signals = Signals::listen()?;
     let data = Data::open(&config.data).map_err(setup::Error::from)?;
+    // What must not be opened is said first, whatever else is in the way.
+    restore_mark::refuse_unaccepted(data.folder()).map_err(setup::Error::from)?;
     // Sockets before the trail: a port that is taken is found out before anything is written.
     let listener = listen("console and API", config.listen).await?;
     let tls = serve::tls(&config.tls)?;
@@ -55,6 +57,10 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
 
     // Before anything else is appended to a restored trail, it is told that it was.
     restore_mark::tell(&app).await.map_err(setup::Error::from)?;
+    if let Err(error) = backup_schedule::settle(&app).await {
+        // A folder of backups that can't be read must not keep the server from taking events.
+        app.exception_task("backup", &error.to_string()).await;
+    }
 
     app.spawn("trail.selfcheck", selfcheck::keep_checking(app.clone()));
     app.spawn("sources", activity::follow(app.door.clone(), app.state.clone(), app.clock.clone(), app.rates.clone()));

@@ -31,6 +31,9 @@ use crate::keys;
 use crate::state::backups::{self, Row};
 use crate::state::{self, time_text};
 
+/// How the passing copies of the state are called.
+pub const SNAPSHOT: &str = "backup-state-";
+
 /// What the room remembers.
 pub struct Backups {
     folder: PathBuf,
@@ -110,6 +113,12 @@ impl Backups {
         Ok(progress)
     }
 
+    /// What is being worked on. Asked before the table is: the other way round, work that ends in between would look
+    /// as if it had ended without an outcome.
+    fn now(&self) -> Option<Running> {
+        self.running.lock().clone()
+    }
+
     fn progress_of(&self, id: &str) -> Option<Progress> {
         self.running.lock().as_ref().filter(|running| running.id == id).map(|running| running.progress.clone())
     }
@@ -186,7 +195,7 @@ pub async fn start(
     backups::put(&mut transaction, &row).await?;
     app.record(subject, event(&row, "backup.started")).await?;
     transaction.commit().await?;
-    let backup = shown(app, &row, &[]);
+    let backup = shown(&row, &[], app.backups.now().as_ref());
     let (inner, subject) = (app.clone(), subject.cloned());
     app.spawn_gently("backup", async move {
         let known = parent.map(|(_, files)| files).unwrap_or_default();
@@ -217,7 +226,8 @@ async fn carry_out(
     known: HashMap<String, backups::Known>,
     progress: Progress,
 ) {
-    let snapshot = app.backups.folder().join(format!("{}.state", row.id));
+    // In the data folder, where the state lies anyhow: the folder of backups may be on a disk that others read.
+    let snapshot = app.data.folder().join(format!("{SNAPSHOT}{}", row.id));
     let made = {
         let making = make(app, &mut row, key, known, &snapshot, &progress);
         let stopped = async {
@@ -334,18 +344,20 @@ pub async fn end(
 
 /// The newest backups, before `before`, and where the next page begins.
 pub async fn list(app: &App, before: Option<&str>, limit: u32) -> Result<(Vec<Backup>, Option<String>), Error> {
+    let running = app.backups.now();
     let mut rows = backups::newest(&app.state, before, limit.saturating_add(1)).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = rows.last().filter(|_| more).map(|row| row.id.clone());
     let done = backups::in_state(&app.state, BackupState::Done.name()).await?;
-    Ok((rows.iter().map(|row| shown(app, row, &done)).collect(), next))
+    Ok((rows.iter().map(|row| shown(row, &done, running.as_ref())).collect(), next))
 }
 
 pub async fn get(app: &App, id: &str) -> Result<Backup, Error> {
+    let running = app.backups.now();
     let row = find(app, id).await?;
     let done = backups::in_state(&app.state, BackupState::Done.name()).await?;
-    Ok(shown(app, &row, &done))
+    Ok(shown(&row, &done, running.as_ref()))
 }
 
 /// Calls off a backup or a drill that is running.
@@ -392,7 +404,7 @@ pub async fn forget(app: &App, row: &Row) -> Result<(), Error> {
 /// The file of a backup and what it is called; that it was taken is an event.
 pub async fn download(app: &App, subject: &Subject, id: &str) -> Result<(PathBuf, String, Backup), Error> {
     let row = find(app, id).await?;
-    let backup = shown(app, &row, &[]);
+    let backup = shown(&row, &[], None);
     if backup.state != BackupState::Done {
         return Err(Error::State { id: row.id, state: backup.state.name() });
     }
@@ -466,11 +478,11 @@ pub async fn drill(app: &App, subject: &Subject, id: &str, shown_key: MasterKeyS
             outcome = reading => outcome,
             () = stopped => return,
         };
-        if progress.is_cancelled() {
-            return;
-        }
-        let what = outcome.err().map(|error| chain(&error));
-        if let Err(error) = settle_drill(&inner, &subject, row, what, true).await {
+        // That the key was shown is told even when the reading was called off.
+        let cancelled = progress.is_cancelled().then(|| "the drill was called off".to_owned());
+        let judged = cancelled.is_none();
+        let what = cancelled.or_else(|| outcome.err().map(|error| chain(&error)));
+        if let Err(error) = settle_drill(&inner, &subject, row, what, judged).await {
             tracing::error!(%error, "can't write down how a drill ended");
         }
         drop(turn);
@@ -520,7 +532,7 @@ fn check(row: &Row) -> Option<BackupCheck> {
     row.checked.as_deref().and_then(|text| serde_json::from_str(text).ok())
 }
 
-fn shown(app: &App, row: &Row, done: &[Row]) -> Backup {
+fn shown(row: &Row, done: &[Row], running: Option<&Running>) -> Backup {
     let state = BackupState::from_name(&row.state).unwrap_or(BackupState::Failed);
     let number = |value: Option<i64>| value.map(i64::cast_unsigned);
     Backup {
@@ -541,7 +553,7 @@ fn shown(app: &App, row: &Row, done: &[Row]) -> Backup {
         files: number(row.files),
         files_new: number(row.files_new),
         error: row.error.clone(),
-        progress: app.backups.progress_of(&row.id).map(|progress| progress.shown()),
+        progress: running.filter(|running| running.id == row.id).map(|running| running.progress.shown()),
         check: check(row),
         download: (state == BackupState::Done).then(|| format!("/api/v1/backups/{}/download", row.id)),
         needed_by: done

@@ -20,9 +20,6 @@ const FAILED_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// Runs for as long as the server does.
 pub async fn keep_making(app: App) {
-    if let Err(error) = settle(&app).await {
-        app.exception_task("backup", &error.to_string()).await;
-    }
     loop {
         let wait = match next(&app).await {
             Ok(Some(Duration::ZERO)) => {
@@ -77,13 +74,14 @@ async fn kind(app: &App) -> Result<BackupKind, Error> {
 }
 
 /// What the last run of the server left: half files go, backups whose making was cut short have failed, and rows and
-/// files are held against each other.
-async fn settle(app: &App) -> Result<(), Error> {
-    let folder = app.backups.folder().to_path_buf();
-    let found = {
-        let folder = folder.clone();
-        tokio::task::spawn_blocking(move || look(&folder)).await.map_err(|_| Error::Broken)??
-    };
+/// files are held against each other. Before anybody can ask for a backup: its half file would go as well.
+pub async fn settle(app: &App) -> Result<(), Error> {
+    let (folder, data) = (app.backups.folder().to_path_buf(), app.data.folder().to_path_buf());
+    let tidied = tokio::task::spawn_blocking(move || {
+        forget_snapshots(&data)?;
+        look(&folder)
+    });
+    let found = tidied.await.map_err(|_| Error::Broken)??;
     // What another trail left here is none of ours.
     let found: Vec<_> = found.into_iter().filter(|sidecar| sidecar.origin == app.trail().origin()).collect();
     let now = app.clock.now().as_millisecond();
@@ -121,6 +119,17 @@ async fn settle(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
+/// Removes copies of the state that a crash left.
+fn forget_snapshots(data: &Path) -> Result<(), std::io::Error> {
+    for entry in std::fs::read_dir(data)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(backup::SNAPSHOT) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes what is half made, and reads the sidecars. A folder of backups is that of one server, as its data folder is.
 fn look(folder: &Path) -> Result<Vec<sidecar::Sidecar>, std::io::Error> {
     let entries = match std::fs::read_dir(folder) {
@@ -132,7 +141,7 @@ fn look(folder: &Path) -> Result<Vec<sidecar::Sidecar>, std::io::Error> {
     for entry in entries {
         let path = entry?.path();
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("part" | "state") => std::fs::remove_file(&path)?,
+            Some("part") => std::fs::remove_file(&path)?,
             Some("backup") => match sidecar::read(&path) {
                 Ok(Some(sidecar)) if path.metadata()?.len() == sidecar.size_bytes => found.push(sidecar),
                 Ok(_) => tracing::warn!("{} has no sidecar that fits: it is left alone", path.display()),

@@ -180,7 +180,10 @@ fn sealed(file: &Path, identity: &Identity, error: DecryptError) -> RestoreError
                 _ => RestoreError::WrongKey { file, found },
             }
         }
-        DecryptError::UnknownFormat => RestoreError::Archive { file, source: ArchiveError::NotOurs },
+        DecryptError::UnknownFormat => match transport(&file, &Progress::default()) {
+            Err(altered) => altered,
+            Ok(_) => RestoreError::Archive { file, source: ArchiveError::NotOurs },
+        },
         DecryptError::Io(source) => RestoreError::Archive { file, source: source.into() },
         _ => damaged(file, "the head of the encrypted file does not open"),
     }
@@ -535,8 +538,13 @@ fn refuse_filled(data: &Path) -> Result<(), RestoreError> {
 
 /// Beside the new folder, so that giving it its name is one step.
 fn staging(data: &Path) -> PathBuf {
-    let mut name = data.as_os_str().to_owned();
-    name.push(".restoring");
+    beside(data, ".restoring")
+}
+
+/// A name that begins as that of the folder, with or without a slash at its end.
+pub(super) fn beside(folder: &Path, ending: &str) -> PathBuf {
+    let mut name = folder.components().collect::<PathBuf>().into_os_string();
+    name.push(ending);
     name.into()
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::backup_archive::Head;
 use super::masterkey;
-use super::restore::Wish;
+use super::restore::{Wish, beside};
 use crate::app::App;
 use crate::append;
 
@@ -233,9 +233,7 @@ pub(super) fn forget_failures(data: &Path) {
 }
 
 fn failures_file(data: &Path) -> PathBuf {
-    let mut name = data.as_os_str().to_owned();
-    name.push(".failed-recoveries.json");
-    name.into()
+    beside(data, ".failed-recoveries.json")
 }
 
 #[cfg(test)]
