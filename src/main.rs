@@ -1,6 +1,7 @@
 //! The binary: picks a subcommand. One file each.
 
 mod assets;
+mod backup;
 mod channel;
 mod completions;
 mod config;
@@ -15,11 +16,13 @@ mod index;
 mod init;
 mod logging;
 mod mapping;
+mod masterkey;
 mod monitor;
 mod output;
 mod remote;
 mod report;
 mod resource;
+mod restore;
 mod retention;
 mod rule;
 mod search;
@@ -91,6 +94,12 @@ enum Command {
     Hold(hold::Args),
     /// Erasure of a person's data, with a second person's approval
     Erasure(erasure::Args),
+    /// Backups: made, listed, fetched, checked, proven
+    Backup(backup::Args),
+    /// Make a data folder again from backups, without a server
+    Restore(restore::Args),
+    /// The key that opens backups: made, split, put together
+    Masterkey(masterkey::Args),
     /// Settings of the organization
     Setting(setting::Args),
     /// Look for what is wrong with a server or a data folder
@@ -133,6 +142,8 @@ fn run(command: Command) -> anyhow::Result<Answer> {
         Command::Verify(args) => return verify::run(&args),
         Command::Config(args) => return config::run(&args),
         Command::Completions(args) => return completions::run(&args),
+        Command::Restore(args) => return restore::run(&args),
+        Command::Masterkey(args) => return masterkey::run(&args),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -157,10 +168,15 @@ fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Retention(args) => retention::run(args).await,
             Command::Hold(args) => hold::run(args).await,
             Command::Erasure(args) => erasure::run(args).await,
+            Command::Backup(args) => backup::run(args).await,
             Command::Setting(args) => setting::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
             Command::Index(args) => index::run(args).await,
-            Command::Verify(_) | Command::Config(_) | Command::Completions(_) => Ok(Answer::Yes),
+            Command::Verify(_)
+            | Command::Config(_)
+            | Command::Completions(_)
+            | Command::Restore(_)
+            | Command::Masterkey(_) => Ok(Answer::Yes),
         }
     });
     // A check of the whole trail, say, must not keep a server that was told to stop.

@@ -17,7 +17,7 @@ use crate::{Answer, duration, output};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A data folder, the folder of a trail, or an exported bundle. Without it the trail that --url or --prefix name
+    /// A data folder, the folder of a trail, an exported bundle, or a backup. Without it the trail that --url or --prefix name
     path: Option<PathBuf>,
     /// The public key, name+hash+base64, as the trail page and every report show it. Without it the key that lies with
     /// what is checked is believed, which finds damage, but no forger who had the private key
@@ -35,6 +35,8 @@ pub struct Args {
     // A trail that is served, instead: all its entries are fetched and hashed.
     #[command(flatten)]
     place: Where,
+    #[command(flatten)]
+    opener: crate::masterkey::Opener,
 }
 
 pub fn run(args: &Args) -> Result<Answer> {
@@ -49,6 +51,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     match (&args.path, &args.bundle) {
         (_, Some(file)) => bundle(file, key.as_ref(), args.checkpoint.as_deref()),
         (Some(path), None) if path.is_dir() => folders(path, key.as_ref(), args.checkpoint.as_deref()),
+        (Some(path), None) if crate::backup::is_backup(path) => crate::backup::verify(path, &args.opener, key.as_ref()),
         (Some(path), None) if path.is_file() => bundle(path, key.as_ref(), args.checkpoint.as_deref()),
         (Some(path), None) => bail!("there is no {}", path.display()),
         (None, None) if args.place.is_given() => {

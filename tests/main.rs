@@ -10,6 +10,7 @@
 mod support;
 
 mod access;
+mod backup;
 mod bad_input;
 mod browser;
 mod clients;

@@ -2,6 +2,7 @@
 // `BELFRY_URL=… BELFRY_USER=… BELFRY_PASSWORD=… npm run e2e`. It needs an administrator; it leaves a rule and a few events behind.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { BASE, complaints, launch, signIn } from './browser.ts'
@@ -25,6 +26,12 @@ before(async () => {
 after(async () => {
   await browser.close()
 })
+
+/** Takes a picture where a folder for them is named. */
+async function shot(name: string): Promise<void> {
+  const folder = process.env.SHOTS
+  if (folder) await page.screenshot({ path: join(folder, `${name}.png`) })
+}
 
 /** Sends an event through the ordinary door, as the person who is signed in. */
 async function send(action: string, more: object = {}): Promise<number> {
@@ -173,7 +180,7 @@ test('the trail is verified, and every page opens on its own link', async () => 
   await page.goto(`${BASE}/trail`)
   await page.getByRole('button', { name: 'Verify now' }).click()
   await page.getByText('The trail is whole').waitFor({ timeout: 90_000 })
-  for (const [path, name] of [['/', 'Overview'], ['/events', 'Events'], ['/reports', 'Reports'], ['/runs', 'Runs of reports'], ['/inbox', 'Inbox'], ['/rules', 'Rules'], ['/rules/new', 'New rule'], ['/channels', 'Channels'], ['/deliveries', 'Deliveries'], ['/sources', 'Sources'], ['/sources/vault', /Vault/], ['/mappings/vault', /Mapping vault/], ['/trail', 'Trail'], ['/retention', 'Retention'], ['/retention?tab=erasures', 'Retention'], ['/settings', 'Settings'], ['/settings?tab=tokens', 'Settings']] as const) {
+  for (const [path, name] of [['/', 'Overview'], ['/events', 'Events'], ['/reports', 'Reports'], ['/runs', 'Runs of reports'], ['/inbox', 'Inbox'], ['/rules', 'Rules'], ['/rules/new', 'New rule'], ['/channels', 'Channels'], ['/deliveries', 'Deliveries'], ['/sources', 'Sources'], ['/sources/vault', /Vault/], ['/mappings/vault', /Mapping vault/], ['/trail', 'Trail'], ['/retention', 'Retention'], ['/retention?tab=erasures', 'Retention'], ['/backups', 'Backups'], ['/settings', 'Settings'], ['/settings?tab=tokens', 'Settings']] as const) {
     await page.goto(BASE + path)
     await page.getByRole('heading', { level: 1, name }).waitFor(PATIENCE)
   }
@@ -223,6 +230,46 @@ test('a policy is set and previewed, a hold placed and released, an erasure wait
   await page.getByRole('dialog').getByLabel('Reason').fill('only a test')
   await page.getByRole('dialog').getByRole('button', { name: 'Withdraw' }).click()
   await erasure.getByText(/^refused by/).waitFor(PATIENCE)
+})
+
+test('a master key is made, a backup is encrypted to it, and a drill proves that the shares open it', async () => {
+  await page.goto(`${BASE}/backups`)
+  await page.getByRole('heading', { level: 1, name: 'Backups' }).waitFor(PATIENCE)
+  await page.getByText('No master key yet').waitFor()
+  await page.getByRole('button', { name: 'Make a master key' }).click()
+  const panel = page.getByRole('complementary', { name: 'Master key' })
+  await panel.getByLabel('People').fill('3')
+  await panel.getByLabel('Needed to open').fill('2')
+  await panel.getByRole('button', { name: 'Make the key' }).click()
+  await panel.getByRole('article').nth(2).waitFor()
+  const shares = await panel.getByRole('article').locator('pre').allInnerTexts()
+  assert.equal(shares.length, 3)
+  await shot('backups-shares')
+  const use = panel.getByRole('button', { name: 'Use this key' })
+  await panel.getByLabel('Type one of them back').fill('041064 nonsense')
+  assert.ok(await use.isDisabled())
+  await panel.getByLabel('Type one of them back').fill((shares[1] ?? '').toUpperCase())
+  await use.click()
+  await page.getByText('No backup yet').waitFor()
+
+  await page.getByRole('button', { name: 'Back up now' }).click()
+  await page.getByRole('menuitem', { name: /^Full/ }).click()
+  const row = page.getByRole('grid', { name: 'backups' }).getByRole('row').nth(1)
+  await row.getByText('done').waitFor(PATIENCE)
+  const [saved] = await Promise.all([page.waitForEvent('download'), row.getByRole('link', { name: 'Download' }).click()])
+  assert.equal((await readFile(await saved.path())).subarray(0, 21).toString(), 'age-encryption.org/v1')
+
+  await row.click()
+  const card = page.getByRole('complementary', { name: 'Backup', exact: true })
+  await card.getByRole('button', { name: 'Start a drill' }).click()
+  await card.getByLabel('Shares').fill(shares[0] ?? '')
+  await card.getByRole('button', { name: 'Prove it' }).click()
+  await card.getByText('1 of 2 needed shares').first().waitFor()
+  await shot('backups-drill-refused')
+  await card.getByLabel('Shares').fill(`${shares[0] ?? ''}\n\n${shares[2] ?? ''}`)
+  await card.getByRole('button', { name: 'Prove it' }).click()
+  await card.getByText('The shares opened it').waitFor(PATIENCE)
+  await shot('backups-drilled')
 })
 
 test('nothing was refused by the content policy and no script failed', () => {

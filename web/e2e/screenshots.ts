@@ -47,6 +47,10 @@ const SHOTS: Array<{ name: string; path: string; then?: Prepare }> = [
   { name: 'erasures', path: '/retention?tab=erasures' },
   { name: 'erasure', path: '/retention?tab=erasures', then: openFirst },
   { name: 'erasure-new', path: '/retention?tab=erasures&open=new' },
+  { name: 'backups', path: '/backups' },
+  { name: 'backup', path: '/backups', then: openFirst },
+  { name: 'backups-key', path: '/backups?open=key' },
+  { name: 'backups-settings', path: '/backups?open=settings' },
   { name: 'settings', path: '/settings' },
   { name: 'settings-tokens', path: '/settings?tab=tokens' },
 ]

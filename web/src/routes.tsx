@@ -59,6 +59,7 @@ const pages = [
   page('/mappings/$name', () => import('@/pages/MappingEditor'), 'MappingEditor'),
   page('/trail', () => import('@/pages/Trail'), 'Trail', (c) => c.prefetchQuery(ask.trail)),
   page('/retention', () => import('@/pages/Retention'), 'Retention', (c) => c.prefetchQuery(ask.retention)),
+  page('/backups', () => import('@/pages/Backups'), 'Backups', (c) => c.prefetchInfiniteQuery(ask.backups)),
   page('/settings', () => import('@/pages/Settings'), 'Settings'),
   page('$', () => import('@/pages/Missing'), 'Missing'),
 ]

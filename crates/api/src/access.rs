@@ -52,11 +52,15 @@ pub enum Privilege {
     RetentionRead,
     #[serde(rename = "retention:write")]
     RetentionWrite,
+    #[serde(rename = "backups:read")]
+    BackupsRead,
+    #[serde(rename = "backups:manage")]
+    BackupsManage,
 }
 
 impl Privilege {
     /// All there are, in the order of the manual.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::EventsRead,
         Self::EventsWrite,
         Self::ReportsRun,
@@ -80,6 +84,8 @@ impl Privilege {
         Self::TrailErase,
         Self::RetentionRead,
         Self::RetentionWrite,
+        Self::BackupsRead,
+        Self::BackupsManage,
     ];
 
     /// Its name in JSON, in the manual and on the command line.
@@ -108,6 +114,8 @@ impl Privilege {
             Self::TrailErase => "trail:erase",
             Self::RetentionRead => "retention:read",
             Self::RetentionWrite => "retention:write",
+            Self::BackupsRead => "backups:read",
+            Self::BackupsManage => "backups:manage",
         }
     }
 
@@ -167,6 +175,7 @@ impl Role {
                 Privilege::TrailRead,
                 Privilege::TrailVerify,
                 Privilege::RetentionRead,
+                Privilege::BackupsRead,
             ],
             Self::Member => &[Privilege::InboxOwn, Privilege::TokensOwn],
         }

@@ -3,6 +3,7 @@
 //! One file per room. Every type is plain data with `serde` and an OpenAPI schema; nothing here decides anything.
 
 pub mod access;
+pub mod backup;
 pub mod events;
 pub mod notify;
 pub mod page;

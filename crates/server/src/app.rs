@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::data::Data;
 use crate::ingest::Intake;
 use crate::ingest::activity::Rates;
+use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
 use crate::metrics::Metrics;
 use crate::notify::Notify;
@@ -64,6 +65,7 @@ pub struct Parts {
     pub reports: Reports,
     /// What removals of events share.
     pub removals: Removals,
+    pub backups: Backups,
     /// Takes in what senders send.
     pub intake: Arc<Intake>,
     /// Events per minute of each source.

@@ -68,6 +68,7 @@ section! {
         pub witness: Witness,
         pub limits: Limits,
         pub retention: Retention,
+        pub backup: Backup,
         pub log: Log,
     }
 }
@@ -133,6 +134,15 @@ section! {
     pub struct Retention in "retention", keys RETENTION_KEYS {
         /// No policy may keep events for less: one number and one unit (`s`, `m`, `h`, `d`, `w`, `y`).
         pub floor: String = "1d".to_owned(),
+    }
+}
+
+section! {
+    /// Backups. When they are made, and for which key, is set at run time.
+    pub struct Backup in "backup", keys BACKUP_KEYS {
+        /// Folder of the backups, of this server alone; on another disk it is of more use. Not set: `backups` in the
+        /// data folder.
+        pub folder: Option<PathBuf> = None,
     }
 }
 
@@ -294,7 +304,9 @@ impl Config {
 
 /// All keys in the order of the manual.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, WITNESS_KEYS, LIMITS_KEYS, RETENTION_KEYS, LOG_KEYS].into_iter().flatten()
+    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, WITNESS_KEYS, LIMITS_KEYS, RETENTION_KEYS, BACKUP_KEYS, LOG_KEYS]
+        .into_iter()
+        .flatten()
 }
 
 /// The manual page, from the comments of this file.

@@ -86,6 +86,11 @@ impl Data {
         self.folder.join("index").join(organization)
     }
 
+    /// Backups, where the configuration names no other folder.
+    pub fn backups(&self) -> PathBuf {
+        self.folder.join("backups")
+    }
+
     /// Finished reports.
     pub fn reports(&self) -> PathBuf {
         self.folder.join("reports")

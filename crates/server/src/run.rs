@@ -13,7 +13,7 @@ use crate::data::Data;
 use crate::http::assets::Assets;
 use crate::http::serve::{self, TlsError};
 use crate::ingest::{activity, syslog};
-use crate::keep::{removal, retention};
+use crate::keep::{backup_schedule, removal, restore_mark, retention};
 use crate::{index, selfcheck, setup, witness};
 
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,8 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     let started = Instant::now();
     let mut signals = Signals::listen()?;
     let data = Data::open(&config.data).map_err(setup::Error::from)?;
+    // What must not be opened is said first, whatever else is in the way.
+    restore_mark::refuse_unaccepted(data.folder()).map_err(setup::Error::from)?;
     // Sockets before the trail: a port that is taken is found out before anything is written.
     let listener = listen("console and API", config.listen).await?;
     let tls = serve::tls(&config.tls)?;
@@ -53,12 +55,20 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     let syslog = syslog::Listeners::bind(&config.syslog).await?;
     let app = setup::open(config, data, Clock::System).await?;
 
+    // Before anything else is appended to a restored trail, it is told that it was.
+    restore_mark::tell(&app).await.map_err(setup::Error::from)?;
+    if let Err(error) = backup_schedule::settle(&app).await {
+        // A folder of backups that can't be read must not keep the server from taking events.
+        app.exception_task("backup", &error.to_string()).await;
+    }
+
     app.spawn("trail.selfcheck", selfcheck::keep_checking(app.clone()));
     app.spawn("trail.witnesses", witness::follow(app.clone()));
     app.spawn("sources", activity::follow(app.door.clone(), app.state.clone(), app.clock.clone(), app.rates.clone()));
     app.spawn("index", index::follow(app.door.clone(), app.store.clone()));
     app.spawn_gently("rules", app.notify.clone().follow(app.stop.clone()));
     app.spawn("reports", app.reports.clone().keep_tidy(app.stop.clone()));
+    app.spawn("backup.schedule", backup_schedule::keep_making(app.clone()));
     app.spawn_gently("outbox", app.notify.clone().send(app.stop.clone()));
     app.spawn_gently("removals", removal::work(app.clone()));
     app.spawn("retention", retention::daily(app.clone()));

@@ -19,7 +19,9 @@ use crate::config::Config;
 use crate::data::{self, Data};
 use crate::index::TrailEntries;
 use crate::ingest::{Intake, IntakeError, Registry, RegistryError};
+use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
+use crate::keep::restore_mark;
 use crate::metrics::Metrics;
 use crate::notify::{self, Notify};
 use crate::outgoing::Outgoing;
@@ -78,6 +80,8 @@ pub enum Error {
     Interrupted,
     #[error("can't read what was set aside")]
     Intake(#[from] IntakeError),
+    #[error(transparent)]
+    Restored(#[from] restore_mark::Error),
     #[error("can't make the first user: {0}")]
     Access(#[from] access::Error),
 }
@@ -136,6 +140,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
     if !data.state_file().exists() {
         return Err(Error::NotInitialized(shown));
     }
+    restore_mark::refuse_unaccepted(data.folder())?;
     let pool = state::open(&data.state_file()).await?;
     let mut connection = pool.acquire().await?;
     let identity: Option<Identity> = state::settings::get(&mut connection, IDENTITY).await?;
@@ -185,6 +190,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         public_url: config.public_url(),
         folder: data.reports(),
     });
+    let backups = Backups::new(config.backup.folder.clone().unwrap_or_else(|| data.backups()));
     let app = App::new(Parts {
         config,
         clock,
@@ -199,6 +205,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         notify,
         reports,
         removals: Removals::default(),
+        backups,
         intake,
         rates: Arc::default(),
         outgoing,

@@ -8,6 +8,7 @@
 
 mod cache;
 mod checkpoint;
+mod copy;
 pub mod disk;
 mod engine;
 mod error;
@@ -35,6 +36,7 @@ pub mod witness;
 mod writer;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use copy::TrailFile;
 pub use error::{AppendError, TrailError};
 pub use frame::ENTRY_BYTES_MAX;
 pub use hash::{Hash, HashError};

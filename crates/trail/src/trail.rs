@@ -326,6 +326,10 @@ impl Trail {
         &self.0.core.dir
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.core
+    }
+
     /// Why the trail takes nothing, if it does not: it was closed, what is on disk is not what was written, or the disk
     /// refused. In the last case it tries to begin anew every `Options::rest`, and this is none again once that worked.
     pub fn stopped(&self) -> Option<Arc<str>> {

@@ -174,6 +174,18 @@ impl Wal {
         self.state.read().end
     }
 
+    /// Bytes of the file up to the end of the frame that holds the entry before `position`.
+    pub fn bytes_to(&self, position: u64) -> u64 {
+        let state = self.state.read();
+        let at = state.frames.partition_point(|frame| self.first + u64::from(frame.before) < position);
+        state.frames.get(at).map_or(state.end, |frame| u64::from(frame.offset))
+    }
+
+    /// Reads bytes of the file, also when it has no name any more.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+
     /// Writes a frame at the end and makes it durable; only then it can be read.
     pub fn append(
         &self,

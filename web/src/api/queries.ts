@@ -155,6 +155,18 @@ export const run = (id: string) =>
     refetchInterval: (query) => (query.state.data?.state === 'running' ? 500 : false),
   })
 
+// Backups
+
+export const backups = infiniteQueryOptions({
+  queryKey: ['backups', 'list'],
+  queryFn: ({ pageParam, signal }) => answer(http.GET('/api/v1/backups', { params: { query: { cursor: cursorOf(pageParam) } }, signal })),
+  initialPageParam: FIRST,
+  getNextPageParam: following,
+  refetchInterval: (query) => (query.state.data?.pages.some((p) => p.items.some((b) => b.state === 'running' || b.progress)) ? 700 : 15_000),
+})
+
+export const backupSettings = queryOptions({ queryKey: ['backups', 'settings'], queryFn: () => answer(http.GET('/api/v1/backups/settings')) })
+
 // Sources and access
 
 export const sources = queryOptions({ queryKey: ['sources'], queryFn: () => answer(http.GET('/api/v1/sources')), refetchInterval: 15_000 })

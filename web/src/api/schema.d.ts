@@ -24,6 +24,160 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The backups, newest first.
+         * @description Needs the privilege `backups:read`.
+         */
+        get: operations["backups_list"];
+        put?: never;
+        /**
+         * Make a backup. It goes on in the background; look at it for its progress.
+         * @description Needs the privilege `backups:manage`.
+         */
+        post: operations["backups_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backups/master-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a master key and split it. The shares are in this answer and nowhere else: the server forgets them. The key is
+         *     in use once its recipient stands in the settings.
+         * @description Needs the privilege `backups:manage`.
+         */
+        post: operations["backups_make_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backups/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * When backups are made, for which master key, and how many are kept.
+         * @description Needs the privilege `backups:read`.
+         */
+        get: operations["backups_settings"];
+        /**
+         * Change the settings: they become what is given.
+         * @description Needs the privilege `backups:manage`.
+         */
+        put: operations["backups_configure"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backups/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One backup.
+         * @description Needs the privilege `backups:read`.
+         */
+        get: operations["backups_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a backup and its file. Not while others build on it.
+         * @description Needs the privilege `backups:manage`.
+         */
+        delete: operations["backups_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backups/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Call off a backup or a drill that is running.
+         * @description Needs the privilege `backups:manage`.
+         */
+        post: operations["backups_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backups/{id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The drill: prove that these shares still open the backup. That they do is told at once; the whole backup, and all it
+         *     builds on, is then read in the background. Nothing is restored, and the key is not kept.
+         * @description Needs the privilege `backups:manage`.
+         */
+        post: operations["backups_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backups/{id}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The encrypted file of a backup. One range of bytes can be asked for.
+         * @description Needs the privilege `backups:read`.
+         */
+        get: operations["backups_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/catalogue": {
         parameters: {
             query?: never;
@@ -1377,6 +1531,135 @@ export interface components {
         };
         /** @enum {string} */
         AttemptOutcome: "ok" | "temporary" | "permanent";
+        /** @description One backup. */
+        Backup: {
+            /** @description Who asked for it; `belfry` for the schedule. */
+            by: string;
+            check?: components["schemas"]["BackupCheck"] | null;
+            /** @description The signed checkpoint. */
+            checkpoint?: string | null;
+            /** @description Where its file is, once it is done. */
+            download?: string | null;
+            ended_at?: string | null;
+            error?: string | null;
+            /**
+             * Format: int64
+             * @description Files it stands for, and how many of them are in it and not in those before.
+             */
+            files?: number | null;
+            /** Format: int64 */
+            files_new?: number | null;
+            /** @description Of the master key that opens it. */
+            fingerprint: string;
+            /** @description Sorts by time. */
+            id: string;
+            kind: components["schemas"]["BackupKind"];
+            /** @description Backups that build on it; while there are any it can't be deleted. */
+            needed_by: string[];
+            /** @description The backup before it that an incremental one builds on. */
+            parent?: string | null;
+            progress?: components["schemas"]["BackupProgress"] | null;
+            reason: components["schemas"]["BackupReason"];
+            /** @description The root of their tree, base64. */
+            root?: string | null;
+            /** @description Of the encrypted file, hexadecimal. */
+            sha256?: string | null;
+            /**
+             * Format: int64
+             * @description Of the encrypted file.
+             */
+            size_bytes?: number | null;
+            /** @description RFC 3339, UTC. */
+            started_at: string;
+            state: components["schemas"]["BackupState"];
+            /**
+             * Format: int64
+             * @description How many events it holds at least: what its checkpoint covers.
+             */
+            tree_size?: number | null;
+        };
+        /** @description How a drill ended: whether the master key opens the backup and every byte in it is right. */
+        BackupCheck: {
+            /** @description RFC 3339, UTC. */
+            at: string;
+            by: string;
+            ok: boolean;
+            /** @description What is wrong, when something is. */
+            what?: string | null;
+        };
+        /** @enum {string} */
+        BackupKind: "full" | "incremental";
+        /** @description The settings, and what follows from them. */
+        BackupOverview: components["schemas"]["BackupSettings"] & {
+            /** @description Of the master key; stands on every share. */
+            fingerprint?: string | null;
+            /** @description Where the files lie on the server. */
+            folder: string;
+            /** @description When the next backup is made by itself. RFC 3339, UTC. */
+            next_at?: string | null;
+        };
+        /**
+         * @description What is being done with a backup.
+         * @enum {string}
+         */
+        BackupPhase: "state" | "writing" | "reading_back" | "checking";
+        BackupProgress: {
+            /** Format: int64 */
+            done_bytes: number;
+            phase: components["schemas"]["BackupPhase"];
+            /**
+             * Format: int64
+             * @description Seconds left at the pace so far, when that can be said.
+             */
+            seconds_left?: number | null;
+            /**
+             * Format: int64
+             * @description 0 while it is not known.
+             */
+            total_bytes: number;
+        };
+        /**
+         * @description Why a backup was made.
+         * @enum {string}
+         */
+        BackupReason: "scheduled" | "asked";
+        /** @description When backups are made by themselves, for whom they are encrypted, and how many are kept. */
+        BackupSettings: {
+            /**
+             * @description When: a cron expression of five fields, or six with seconds first.
+             * @default 30 2 * * *
+             */
+            cron: string;
+            /**
+             * Format: int32
+             * @description Every so many backups made by themselves is a full one; 1: each.
+             * @default 7
+             */
+            full_every: number;
+            /**
+             * Format: int32
+             * @description How many backups are kept, and those they build on; 0: all.
+             * @default 30
+             */
+            keep: number;
+            /**
+             * @description The public half of the master key, `age1…`. Without one no backup is made.
+             * @default null
+             */
+            recipient: string | null;
+            /**
+             * @description Make backups by themselves.
+             * @default false
+             */
+            scheduled: boolean;
+            /**
+             * @description Where the clock of the expression hangs: an IANA time zone, `Europe/Zurich`.
+             * @default UTC
+             */
+            zone: string;
+        };
+        /** @enum {string} */
+        BackupState: "running" | "done" | "failed" | "cancelled" | "missing";
         /** @description The facts that make an exported report evidence: what was asked, by whom, of which state of the trail. */
         Certificate: {
             /** @description When (UTC). */
@@ -1771,6 +2054,24 @@ export interface components {
             compile_errors: components["schemas"]["CompileError"][];
             results: components["schemas"]["MappingTestResult"][];
         };
+        /**
+         * @description A new master key. This answer is the only place where it ever is; nothing of it is kept but the recipient, once the
+         *     settings are given it.
+         */
+        MasterKeyMade: {
+            fingerprint: string;
+            /** @description For the settings. */
+            recipient: string;
+            /** @description One text for each person. */
+            shares: string[];
+            /** Format: int32 */
+            threshold: number;
+        };
+        /** @description What opens a backup. */
+        MasterKeyShown: {
+            /** @description As many shares as it takes, or the whole key, `AGE-SECRET-KEY-1…`. */
+            shares: string[];
+        };
         /** @description Who is asking, and what the console needs to know about the server. */
         Me: {
             organization: string;
@@ -1779,6 +2080,23 @@ export interface components {
             public_url: string;
             user: components["schemas"]["Person"];
             version: string;
+        };
+        NewBackup: {
+            /** @description An incremental one becomes a full one where there is nothing to build on. */
+            kind: components["schemas"]["BackupKind"];
+        };
+        /** @description How a master key is to be split. */
+        NewMasterKey: {
+            /**
+             * Format: int32
+             * @description People who get a share, 1 to 20.
+             */
+            shares: number;
+            /**
+             * Format: int32
+             * @description Shares that open a backup, 1 to `shares`.
+             */
+            threshold: number;
         };
         NewSavedFilter: {
             filter: string;
@@ -1803,6 +2121,57 @@ export interface components {
         };
         /** @enum {string} */
         Order: "desc" | "asc";
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_Backup: {
+            items: {
+                /** @description Who asked for it; `belfry` for the schedule. */
+                by: string;
+                check?: components["schemas"]["BackupCheck"] | null;
+                /** @description The signed checkpoint. */
+                checkpoint?: string | null;
+                /** @description Where its file is, once it is done. */
+                download?: string | null;
+                ended_at?: string | null;
+                error?: string | null;
+                /**
+                 * Format: int64
+                 * @description Files it stands for, and how many of them are in it and not in those before.
+                 */
+                files?: number | null;
+                /** Format: int64 */
+                files_new?: number | null;
+                /** @description Of the master key that opens it. */
+                fingerprint: string;
+                /** @description Sorts by time. */
+                id: string;
+                kind: components["schemas"]["BackupKind"];
+                /** @description Backups that build on it; while there are any it can't be deleted. */
+                needed_by: string[];
+                /** @description The backup before it that an incremental one builds on. */
+                parent?: string | null;
+                progress?: components["schemas"]["BackupProgress"] | null;
+                reason: components["schemas"]["BackupReason"];
+                /** @description The root of their tree, base64. */
+                root?: string | null;
+                /** @description Of the encrypted file, hexadecimal. */
+                sha256?: string | null;
+                /**
+                 * Format: int64
+                 * @description Of the encrypted file.
+                 */
+                size_bytes?: number | null;
+                /** @description RFC 3339, UTC. */
+                started_at: string;
+                state: components["schemas"]["BackupState"];
+                /**
+                 * Format: int64
+                 * @description How many events it holds at least: what its checkpoint covers.
+                 */
+                tree_size?: number | null;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
         /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
         Page_Channel: {
             items: {
@@ -2131,7 +2500,7 @@ export interface components {
          * @description What somebody may do. A route names the one it needs; a role and a token are sets of them.
          * @enum {string}
          */
-        Privilege: "events:read" | "events:write" | "reports:run" | "reports:write" | "rules:read" | "rules:write" | "channels:read" | "channels:write" | "deliveries:read" | "deliveries:resend" | "inbox:own" | "sources:read" | "sources:write" | "mappings:write" | "users:manage" | "tokens:own" | "tokens:manage" | "settings:write" | "trail:read" | "trail:verify";
+        Privilege: "events:read" | "events:write" | "reports:run" | "reports:write" | "rules:read" | "rules:write" | "channels:read" | "channels:write" | "deliveries:read" | "deliveries:resend" | "inbox:own" | "sources:read" | "sources:write" | "mappings:write" | "users:manage" | "tokens:own" | "tokens:manage" | "settings:write" | "trail:read" | "trail:verify" | "backups:read" | "backups:manage";
         /** @description A problem in the words of RFC 9457. */
         ProblemBody: {
             /** @description What it is this time. */
@@ -2667,6 +3036,323 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    backups_list: {
+        parameters: {
+            query?: {
+                /** @description What the page before answered as `next`. */
+                cursor?: string;
+                /** @description At most 500; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Backup"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    backups_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBackup"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backup"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    backups_make_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMasterKey"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MasterKeyMade"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    backups_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupOverview"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    backups_configure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BackupSettings"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupOverview"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    backups_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backup"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    backups_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    backups_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backup"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    backups_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MasterKeyShown"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backup"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    backups_download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
                 };
             };
             /** @description What went wrong */

@@ -45,6 +45,10 @@ export type ReportPreview = Schemas['ReportPreview']
 export type Format = Schemas['Format']
 export type Run = Schemas['Run']
 
+export type Backup = Schemas['Backup']
+export type BackupOverview = Schemas['BackupOverview']
+export type MasterKeyMade = Schemas['MasterKeyMade']
+
 export type Source = Schemas['Source']
 export type SetAside = Schemas['SetAside']
 export type Mapping = Schemas['Mapping']

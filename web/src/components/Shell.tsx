@@ -2,7 +2,7 @@ import { ActionIcon, Drawer, Indicator, Menu, Tooltip, useMantineColorScheme } f
 import { useDisclosure, useHotkeys } from '@mantine/hooks'
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { Bell as BellIcon, BookOpenCheck, Cable, FileText, Gauge, Hourglass, Inbox, LogOut, type LucideIcon, Menu as MenuIcon, Monitor, Moon, Radio, ScrollText, Search, Send, Settings, Siren, Sun } from 'lucide-react'
+import { Archive, Bell as BellIcon, BookOpenCheck, Cable, FileText, Gauge, Hourglass, Inbox, LogOut, type LucideIcon, Menu as MenuIcon, Monitor, Moon, Radio, ScrollText, Search, Send, Settings, Siren, Sun } from 'lucide-react'
 import { Suspense, lazy } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
@@ -46,6 +46,7 @@ const PLACES: ReadonlyArray<{ title?: string; places: Place[] }> = [
       { to: '/sources', title: 'Sources', icon: Cable, needs: 'sources:read' },
       { to: '/trail', title: 'Trail', icon: BookOpenCheck, needs: 'trail:read' },
       { to: '/retention', title: 'Retention', icon: Hourglass, needs: 'retention:read' },
+      { to: '/backups', title: 'Backups', icon: Archive, needs: 'backups:read' },
       { to: '/settings', title: 'Settings', icon: Settings },
     ],
   },

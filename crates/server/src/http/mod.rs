@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod assets;
+pub mod backups;
 pub mod client;
 pub mod envelope;
 pub mod events;

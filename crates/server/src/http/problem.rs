@@ -1,6 +1,7 @@
 //! How an answer says what went wrong. HTTP statuses live here and in `problem/` alone.
 
 mod access;
+mod backups;
 mod ingest;
 mod keep;
 mod notify;

@@ -12,7 +12,7 @@ use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::guard::guard;
-use super::{access, events, ingest, notify, openapi, report, retention, sources, system, trail};
+use super::{access, backups, events, ingest, notify, openapi, report, retention, sources, system, trail};
 use crate::app::App;
 
 /// What a route needs of its subject.
@@ -76,6 +76,7 @@ pub fn routes() -> Vec<Route> {
         retention::routes(),
         sources::routes(),
         trail::routes(),
+        backups::routes(),
         system::routes(),
     ]
     .into_iter()

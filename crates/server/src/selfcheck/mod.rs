@@ -326,3 +326,8 @@ async fn check(app: &App, reason: Reason) -> Result<Result<(Verified, String), F
         }
     }
 }
+
+/// Whether the last check found that the trail is not what it was.
+pub fn has_failed(app: &App) -> bool {
+    app.self_checks.now().state == SelfCheckState::Failed
+}

@@ -2,6 +2,7 @@
 //!
 //! Migrations are numbered over all rooms, compiled in, and only ever go forward.
 
+pub mod backups;
 pub mod channels;
 pub mod deliveries;
 pub mod erasures;
