@@ -3,7 +3,11 @@
 //!
 //!     load rows FILE EVENTS BATCH      the same events as SQL COPY and INSERT scripts for psql
 //!     load ingest PID EVENTS           batches of 2,000 over 4 connections
-//!     load search                      newest 50, of one user, counts
+//!     load single PID EVENTS           one event per request over 32 connections
+//!     load syslog ADDRESS EVENTS       messages over TCP, until all are in the trail
+//!     load lines FILE EVENTS           the same messages in a file, each behind its length, for another server
+//!     load search                      newest 50, of one user, words, counts, proofs
+//!     load export                      100,000 events as JSON
 //!     load webhook EVENTS              acknowledged event → received webhook
 //!
 //! BELFRY_URL and BELFRY_TOKEN say where the server is; PID is its process, whose CPU time is read from /proc.
@@ -23,7 +27,8 @@ const USERS: u32 = 5_000;
 const DEVICES: u32 = 20_000;
 /// The stretch of time the events are spread over.
 const DAYS: u64 = 90;
-const STEPS: &str = "rows, ingest, search, webhook";
+const SINGLE_CONNECTIONS: usize = 32;
+const STEPS: &str = "rows, ingest, single, syslog, lines, search, export, webhook";
 
 const FIRST_NAMES: &[&str] = &[
     "ada", "bola", "carin", "dimitris", "elena", "fatima", "ken", "hui", "ines", "jonas", "kwame", "lucja", "marc",
@@ -207,7 +212,11 @@ async fn main() -> Result<()> {
     let result = match words.as_slice() {
         ["rows", prefix, events, kind] => rows(prefix, events.parse()?, kind)?,
         ["ingest", process, events] => ingest(process.parse()?, events.parse()?).await?,
+        ["single", process, events] => single(process.parse()?, events.parse()?).await?,
+        ["syslog", address, events] => syslog(address, events.parse()?).await?,
+        ["lines", file, events] => lines(file, events.parse()?)?,
         ["search"] => search().await?,
+        ["export"] => export().await?,
         ["webhook", events] => webhook(events.parse()?).await?,
         _ => bail!("say a step: {STEPS}"),
     };
@@ -280,7 +289,7 @@ fn peak_memory_mb(process: u32) -> Result<f64> {
 
 async fn ingest(process: u32, events: u64) -> Result<Value> {
     let mut generator = Generator::new(jiff::Timestamp::now());
-    let mut batches = Vec::new();
+    let mut batches = std::collections::VecDeque::new();
     let mut bytes = 0;
     let mut index = 0;
     while index < events {
@@ -290,7 +299,7 @@ async fn ingest(process: u32, events: u64) -> Result<Value> {
             index += 1;
         }
         bytes += body.len();
-        batches.push(bytes::Bytes::from(body));
+        batches.push_back(bytes::Bytes::from(body));
     }
     let (client, url, token) = client()?;
     let before = cpu_seconds(process)?;
@@ -303,7 +312,9 @@ async fn ingest(process: u32, events: u64) -> Result<Value> {
         senders.push(tokio::spawn(async move {
             let mut busy = 0u64;
             loop {
-                let Some(body) = queue.lock().ok().and_then(|mut queue| queue.pop()) else { return anyhow::Ok(busy) };
+                let Some(body) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) else {
+                    return anyhow::Ok(busy);
+                };
                 loop {
                     let answer = client
                         .post(format!("{url}/api/v1/events"))
@@ -360,6 +371,113 @@ async fn ingest(process: u32, events: u64) -> Result<Value> {
     }))
 }
 
+/// One event per request; answered when it is on disk.
+async fn single(process: u32, events: u64) -> Result<Value> {
+    let mut generator = Generator::new(jiff::Timestamp::now());
+    let mut bodies = std::collections::VecDeque::new();
+    for index in 0..events {
+        let mut body = Vec::with_capacity(800);
+        generator.row(index, events).json(&mut body)?;
+        bodies.push_back(bytes::Bytes::from(body));
+    }
+    let (client, url, token) = client()?;
+    let before = cpu_seconds(process)?;
+    let began = Instant::now();
+    let queue = std::sync::Arc::new(std::sync::Mutex::new(bodies));
+    let mut senders = Vec::new();
+    for _ in 0..SINGLE_CONNECTIONS {
+        let (client, url, token, queue) = (client.clone(), url.clone(), token.clone(), queue.clone());
+        senders.push(tokio::spawn(async move {
+            loop {
+                let Some(body) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) else {
+                    return anyhow::Ok(());
+                };
+                let request = client.post(format!("{url}/api/v1/events")).bearer_auth(&token);
+                let answer = request.header("content-type", "application/json").body(body).send().await?;
+                let (status, text) = (answer.status(), answer.text().await?);
+                anyhow::ensure!(status.is_success(), "{status} {text}");
+            }
+        }));
+    }
+    for sender in senders {
+        sender.await??;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(json!({ "step": "single", "events": events, "connections": SINGLE_CONNECTIONS, "per_s": events as f64 / seconds,
+        "cpu_s_per_million": (cpu_seconds(process)? - before) / events as f64 * 1e6 }))
+}
+
+/// Messages as sshd writes them, RFC 5424.
+fn messages(events: u64) -> impl Iterator<Item = String> {
+    let mut generator = Generator::new(jiff::Timestamp::now());
+    (0..events).map(move |index| {
+        let row = generator.row(index, events);
+        format!(
+            "<86>1 {} {} sshd {} - - Accepted publickey for {} from {} port {} ssh2: ED25519 SHA256:{}",
+            row.time,
+            row.host,
+            index % 30_000,
+            row.user,
+            row.address,
+            row.port,
+            row.entity_id
+        )
+    })
+}
+
+fn framed(events: u64) -> Vec<u8> {
+    let mut framed = Vec::new();
+    for message in messages(events) {
+        framed.extend_from_slice(format!("{} {message}", message.len()).as_bytes());
+    }
+    framed
+}
+
+fn lines(file: &str, events: u64) -> Result<Value> {
+    let framed = framed(events);
+    fs::write(file, &framed)?;
+    Ok(json!({ "step": "lines", "events": events, "bytes": framed.len() }))
+}
+
+/// Syslog over TCP with octet counting, over one connection, until the trail holds all of it.
+async fn syslog(address: &str, events: u64) -> Result<Value> {
+    let framed = framed(events);
+    let wanted = get("/api/v1/trail").await?["size"].as_u64().unwrap_or(0) + events;
+    let began = Instant::now();
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    stream.write_all(&framed).await?;
+    stream.shutdown().await?;
+    while get("/api/v1/trail").await?["size"].as_u64().unwrap_or(0) < wanted {
+        anyhow::ensure!(began.elapsed() < Duration::from_secs(300), "not all messages came in");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(
+        json!({ "step": "syslog", "events": events, "per_s": events as f64 / seconds, "bytes_per_message": framed.len() as f64 / events as f64 }),
+    )
+}
+
+/// 100,000 events as lines of JSON: when the first byte came, and the last.
+async fn export() -> Result<Value> {
+    let (client, url, token) = client()?;
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let began = Instant::now();
+        let request = client.get(format!("{url}/api/v1/export/events?limit=100000")).bearer_auth(&token);
+        let mut answer = request.send().await?.error_for_status()?;
+        let (mut first, mut bytes, mut rows) = (None, 0, 0);
+        while let Some(piece) = answer.chunk().await? {
+            first.get_or_insert_with(|| began.elapsed().as_secs_f64() * 1e3);
+            bytes += piece.len();
+            rows += piece.iter().filter(|byte| **byte == b'\n').count();
+        }
+        times.push((began.elapsed().as_secs_f64() * 1e3, first.unwrap_or(f64::NAN), rows, bytes));
+    }
+    times.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (all, first, rows, bytes) = times[times.len() / 2];
+    Ok(json!({ "step": "export", "rows": rows, "bytes": bytes, "first_byte_ms": first, "all_ms": all }))
+}
+
 /// The times of `tries` runs of a request, in milliseconds: median, and the largest but one in twenty.
 async fn timed(path: &str, tries: usize) -> Result<Value> {
     let (client, url, token) = client()?;
@@ -372,10 +490,13 @@ async fn timed(path: &str, tries: usize) -> Result<Value> {
         times.push(began.elapsed().as_secs_f64() * 1e3);
         anyhow::ensure!(status.is_success(), "{path}: {status} {text}");
         let answer: Value = serde_json::from_str(&text)?;
-        inside.push(answer["took_ms"].as_f64().unwrap_or(f64::NAN));
+        inside.extend(answer["took_ms"].as_f64());
     }
     // The first three warm the caches.
     let summary = |mut times: Vec<f64>| {
+        if times.len() <= 3 {
+            return Value::Null;
+        }
         times.drain(..3);
         times.sort_by(f64::total_cmp);
         json!({ "p50_ms": times[times.len() / 2], "p95_ms": times[times.len() * 19 / 20] })
@@ -401,6 +522,9 @@ async fn search() -> Result<Value> {
         ),
         ("common_word", "/api/v1/events?limit=100&filter=review".to_owned()),
         ("rare_word", "/api/v1/events?limit=100&filter=40001".to_owned()),
+        ("part_of_a_word", "/api/v1/events?limit=100&filter=*evie*".to_owned()),
+        ("part_of_a_rare_word", "/api/v1/events?limit=100&filter=*oreau4999*".to_owned()),
+        ("inclusion_proof", "/api/v1/events/4711/proof".to_owned()),
     ];
     let mut result = json!({ "step": "search" });
     for (name, path) in wanted {

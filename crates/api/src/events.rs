@@ -79,6 +79,22 @@ pub struct SearchParams {
     pub count: Option<bool>,
 }
 
+/// Which events to take out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExportParams {
+    /// KQL.
+    pub filter: Option<String>,
+    /// The earliest `@timestamp`: RFC 3339, `YYYY-MM-DD`, or `now-7d`.
+    pub from: Option<String>,
+    /// The latest `@timestamp`, exclusive.
+    pub to: Option<String>,
+    /// At most so many; all when absent.
+    pub limit: Option<u64>,
+    /// `desc` (newest first, the default) or `asc`.
+    pub order: Option<String>,
+}
+
 /// An event and its place in the trail.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Found {

@@ -14,6 +14,7 @@ pub mod backups;
 pub mod client;
 pub mod envelope;
 pub mod events;
+mod export;
 pub mod extract;
 pub mod guard;
 pub mod ingest;

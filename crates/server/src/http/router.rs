@@ -12,7 +12,7 @@ use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::guard::guard;
-use super::{access, backups, events, ingest, notify, openapi, report, retention, sources, system, trail};
+use super::{access, backups, events, export, ingest, notify, openapi, report, retention, sources, system, trail};
 use crate::app::App;
 
 /// What a route needs of its subject.
@@ -70,6 +70,7 @@ pub fn routes() -> Vec<Route> {
     [
         access::routes(),
         events::routes(),
+        export::routes(),
         ingest::routes(),
         notify::routes(),
         report::routes(),
