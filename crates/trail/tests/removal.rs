@@ -26,7 +26,7 @@ fn vkey() -> VerifyingKey {
 }
 
 fn options() -> Options {
-    Options { segment_entries_max: 300, frame_entries_max: 32, ..Options::default() }
+    Options { segment_entries_max: 300, frame_entries_max: 32, shred: true, ..Options::default() }
 }
 
 fn entry(i: u64) -> Bytes {
@@ -320,6 +320,7 @@ fn on(disk: &FaultyDisk) -> Options {
         disk: Arc::new(disk.clone()),
         segment_entries_max: 60,
         frame_entries_max: 8,
+        shred: true,
         checkpoint_interval: Duration::from_micros(300),
         rest: Duration::from_millis(1),
         pack_wait_max: Duration::from_secs(10),
