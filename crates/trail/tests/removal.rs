@@ -1,5 +1,6 @@
 //! Removing entries: what is gone is gone, what is left is proved as before, and no crash or fault
 //! leaves anything in between. `BELFRY_SEEDS=from..to` runs other seeds.
+#![allow(clippy::single_range_in_vec_init, reason = "that is what is meant")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test that can't go on fails, and says what it did")]
 
 use std::collections::BTreeSet;

@@ -3,8 +3,8 @@
 use std::io::Read as _;
 
 use super::{
-    FrameRef, HEAD_BYTES, HEADER_BYTES, MAGIC, PLAIN_BYTES_MAX, STORED, TRAILER_BYTES, Trailer, Unreadable, is_set,
-    read_index, split_removed, unpack,
+    FrameRef, HEAD_BYTES, HEADER_BYTES, MAGIC, PLAIN_BYTES_MAX, SHREDDED, STORED, TRAILER_BYTES, Trailer, Unreadable,
+    is_set, read_index, split_removed, unpack,
 };
 use crate::frame::{self, TAG_BYTES, entry_at, u32_at, u64_at};
 use crate::hash::Hash;
@@ -128,6 +128,9 @@ fn blame(bytes: &[u8], at: &FrameRef, shorts: &[u8]) -> u64 {
     let mut plain = Vec::new();
     if head[0] == STORED {
         plain.extend_from_slice(stored);
+    } else if head[0] == SHREDDED {
+        // It can be made back as a whole or not at all; what is damaged may be the marks.
+        plain = super::decode(SHREDDED, stored, at.entries, u32_at(head, 8).unwrap_or(0)).unwrap_or_default();
     } else if let Ok(decoder) = zstd::stream::read::Decoder::with_buffer(stored) {
         // What was unpacked before the damage is kept; the error itself says nothing more.
         let _ = decoder.take(u64::from(PLAIN_BYTES_MAX)).read_to_end(&mut plain);
@@ -180,7 +183,7 @@ mod tests {
     fn what_was_packed_is_read_by(shred: bool) {
         let bytes = sample_by(1_000, 300, shred);
         let codec = bytes[HEADER_BYTES];
-        assert_eq!(codec == super::super::SHREDDED, shred);
+        assert_eq!(codec == SHREDDED, shred);
         let checked = check(&bytes, 1_000).ok().unwrap();
         assert_eq!((checked.leaves.len(), checked.tags.len(), checked.note.as_str()), (300, 1, "a note\n"));
         let dir = tempfile::tempdir().unwrap();
