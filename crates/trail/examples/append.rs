@@ -1,5 +1,5 @@
 //! How fast entries are on disk: `cargo run --release -p trail --example append [entries] [batch] [threads] [folder]`.
-//! FRAME and LEVEL in the environment set the entries in a frame and the level of zstd.
+//! FRAME and LEVEL in the environment set the entries in a frame and the level of zstd, SHRED packs by field.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement, run by hand")]
 
 use std::fmt::Write as _;
@@ -21,6 +21,7 @@ fn main() {
     if let Ok(n) = std::env::var("LEVEL") {
         options.zstd_level = n.parse().unwrap();
     }
+    options.shred = std::env::var_os("SHRED").is_some();
     let key = SigningKey::generate().unwrap();
     Trail::create(folder, "localhost/append", &key).unwrap();
     let (trail, _) = Trail::open(folder, key.clone(), options).unwrap();

@@ -26,6 +26,8 @@ pub struct Options {
     pub checkpoint_interval: Duration,
     /// How hard zstd tries (1 to 19).
     pub zstd_level: i32,
+    /// Whether entries are packed by field: a quarter smaller, dearer to pack and to read.
+    pub shred: bool,
     /// Entries that are compressed together: more are smaller, fewer are read sooner.
     pub frame_entries_max: usize,
     /// How many tags are remembered.
@@ -52,6 +54,7 @@ impl Default for Options {
             unpacked_segments_max: 16,
             checkpoint_interval: Duration::from_millis(100),
             zstd_level: 1,
+            shred: false,
             frame_entries_max: 256,
             tags_max: 262_144,
             tags_reach: 1 << 24,

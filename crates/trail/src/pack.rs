@@ -9,6 +9,7 @@
 mod build;
 mod check;
 mod rewrite;
+mod shred;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -23,7 +24,7 @@ use crate::frame::{self, TAG_BYTES, entry_at, u32_at, u64_at};
 use crate::hash::Hash;
 use crate::tags::Tagged;
 
-pub use build::Builder;
+pub use build::{Builder, Packing};
 pub use check::{Checked, PackFault, check};
 pub use rewrite::without;
 
@@ -31,10 +32,10 @@ pub use rewrite::without;
 pub const MAGIC: &[u8; 8] = b"belfrypk";
 /// The newest version of the format. A pack is written in the oldest that can say what is in it.
 pub const VERSION: u32 = 2;
-/// The version without removed entries.
-const WHOLE: u32 = 1;
-/// The version that can hold removed entries.
-const WITH_REMOVED: u32 = 2;
+/// The version that knows codecs 0 and 1, and no removed entries.
+const PLAIN: u32 = 1;
+/// The version that knows codec 2 as well, and removed entries.
+const FULL: u32 = 2;
 const HEADER_BYTES: usize = 32;
 const HEAD_BYTES: usize = 32;
 const TRAILER_BYTES: usize = 64;
@@ -47,6 +48,8 @@ const PLAIN_BYTES_MAX: u32 = (FRAME_BYTES_MAX + 2 * frame::ENTRY_BYTES_MAX) as u
 const STORED: u8 = 0;
 /// Codec 1: one zstd frame.
 const ZSTD: u8 = 1;
+/// Codec 2: by field, see `shred`.
+const SHREDDED: u8 = 2;
 
 /// The name of the pack that begins at `first`.
 pub fn name(first: u64) -> String {
@@ -130,7 +133,7 @@ struct FrameRef {
 
 /// Bytes of one frame in the index.
 fn record_bytes(version: u32) -> usize {
-    if version == WHOLE { 16 } else { 20 }
+    if version == PLAIN { 16 } else { 20 }
 }
 
 fn read_index(bytes: &[u8], trailer: &Trailer) -> Option<Vec<FrameRef>> {
@@ -141,7 +144,7 @@ fn read_index(bytes: &[u8], trailer: &Trailer) -> Option<Vec<FrameRef>> {
                 offset: u64_at(one, 0)?,
                 before: u32_at(one, 8)?,
                 entries: u32_at(one, 12)?,
-                removed: if trailer.version == WHOLE { 0 } else { u32_at(one, 16)? },
+                removed: if trailer.version == PLAIN { 0 } else { u32_at(one, 16)? },
                 end: 0,
             })
         })
@@ -322,7 +325,7 @@ fn unpack(bytes: &[u8], first: u64, entries: u32, removed: u32) -> Result<Frame,
     }
     let (packed, marks) = split_removed(stored, entries, removed).ok_or_else(damaged)?;
     let removed = read_removed(marks, entries, removed).ok_or_else(damaged)?;
-    let plain = decode(head[0], packed, number(8)?)?;
+    let plain = decode(head[0], packed, entries, number(8)?)?;
     Frame::parse(first, plain, entries, removed).ok_or_else(damaged)
 }
 
@@ -353,17 +356,21 @@ thread_local! {
     static UNPACKER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-fn decode(codec: u8, stored: &[u8], plain_bytes: u32) -> Result<Vec<u8>, String> {
+fn decode(codec: u8, stored: &[u8], entries: u32, plain_bytes: u32) -> Result<Vec<u8>, String> {
     if plain_bytes > PLAIN_BYTES_MAX {
         return Err(format!("a frame of {plain_bytes} bytes is too long"));
     }
     match codec {
         STORED => Ok(stored.to_vec()),
-        ZSTD => UNPACKER.with_borrow_mut(|unpacker| {
+        ZSTD | SHREDDED => UNPACKER.with_borrow_mut(|unpacker| {
             let unpacker = match unpacker {
                 Some(unpacker) => unpacker,
                 None => unpacker.insert(zstd::bulk::Decompressor::new().map_err(|e| e.to_string())?),
             };
+            if codec == SHREDDED {
+                return shred::unpack(stored, entries, plain_bytes as usize, unpacker)
+                    .ok_or_else(|| "a frame does not unpack".to_owned());
+            }
             unpacker.decompress(stored, plain_bytes as usize).map_err(|e| format!("a frame does not unpack: {e}"))
         }),
         other => Err(format!("codec {other} is not known to this version")),

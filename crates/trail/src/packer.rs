@@ -11,7 +11,8 @@ use crate::engine::Engine;
 use crate::error::TrailError;
 use crate::hash::Hash;
 use crate::log::{PackRef, Segment};
-use crate::pack::{self, Builder};
+use crate::options::Options;
+use crate::pack::{self, Builder, Packing};
 use crate::wal::Wal;
 use crate::{tile, tree};
 
@@ -51,10 +52,37 @@ fn pack(core: &Engine, wal: &Wal) -> Result<(), TrailError> {
     let (first, end) = (wal.first, wal.end());
     write_tiles(core, disk, end)?;
 
+    // A frame that can't be made back from its fields would be a fault of this program, and cost no entry: the other codec takes it.
+    match write_pack(core, wal, core.options.shred) {
+        Err(TrailError::Tampered { what, .. }) if core.options.shred => {
+            tracing::error!("packing again, not by field: {what}");
+            write_pack(core, wal, false)?;
+        }
+        other => other?,
+    }
+    disk.rename(&temporary, &path).map_err(TrailError::io("name", &path))?;
+    disk.sync_dir(&folder).map_err(TrailError::io("sync", &folder))?;
+    wal.forget_all();
+    core.log.put(first, Segment::Pack(Arc::new(PackRef::new(first, end - first, path))));
+    // When this fails or is lost, the next start does it; or who removes entries of the pack, and has been here before.
+    if let Err(e) = disk.remove(&wal.path)
+        && e.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(error = %e, "a packed WAL file stays until the next start: {}", wal.path.display());
+    }
+    core.signal.packed();
+    Ok(())
+}
+
+/// Writes the pack of a segment under its temporary name, and reads it back.
+fn write_pack(core: &Engine, wal: &Wal, shred: bool) -> Result<(), TrailError> {
+    let disk = &*core.options.disk;
+    let (first, end) = (wal.first, wal.end());
+    let temporary = core.dir.join("log").join(format!("{}.tmp", pack::name(first)));
     let leaves = wal.leaves(first, end);
     let root = tree::root(core, end)?;
     let signed = Checkpoint::sign(&core.key, core.verifier.name(), end, root, Checkpoint::now())?;
-    let bytes = encode(core, wal, &leaves, &signed.note).map_err(TrailError::io("read", &wal.path))?;
+    let bytes = encode(core, wal, &leaves, &signed.note, shred).map_err(TrailError::io("read", &wal.path))?;
     let file = disk.create(&temporary).map_err(TrailError::io("make", &temporary))?;
     file.write_at(&bytes, 0).and_then(|()| file.sync()).map_err(TrailError::io("write", &temporary))?;
     drop((file, bytes));
@@ -70,24 +98,13 @@ fn pack(core: &Engine, wal: &Wal) -> Result<(), TrailError> {
         return Err(TrailError::Tampered { position: first + i as u64, what });
     }
 
-    disk.rename(&temporary, &path).map_err(TrailError::io("name", &path))?;
-    disk.sync_dir(&folder).map_err(TrailError::io("sync", &folder))?;
-    wal.forget_all();
-    core.log.put(first, Segment::Pack(Arc::new(PackRef::new(first, end - first, path))));
-    // When this fails or is lost, the next start does it; or who removes entries of the pack, and has been here before.
-    if let Err(e) = disk.remove(&wal.path)
-        && e.kind() != io::ErrorKind::NotFound
-    {
-        tracing::warn!(error = %e, "a packed WAL file stays until the next start: {}", wal.path.display());
-    }
-    core.signal.packed();
     Ok(())
 }
 
-fn encode(core: &Engine, wal: &Wal, leaves: &[Hash], note: &str) -> io::Result<Vec<u8>> {
+fn encode(core: &Engine, wal: &Wal, leaves: &[Hash], note: &str, shred: bool) -> io::Result<Vec<u8>> {
     let (first, end) = (wal.first, wal.end());
-    let mut builder =
-        Builder::new(first, leaves.len() as u32, core.options.zstd_level, core.options.frame_entries_max)?;
+    let Options { zstd_level: level, frame_entries_max, .. } = core.options;
+    let mut builder = Builder::new(first, leaves.len() as u32, Packing { level, frame_entries_max, shred })?;
     let mut next = first;
     let mut entries = Vec::new();
     while next < end {

@@ -27,7 +27,7 @@ impl Removal {
         let touching = &self.ranges[from..to];
         let start = touching.first().map_or(range.start, |r| r.start.min(range.start));
         let end = touching.last().map_or(range.end, |r| r.end.max(range.end));
-        self.ranges.splice(from..to, [start..end]);
+        self.ranges.splice(from..to, std::iter::once(start..end));
     }
 
     /// Whether `position` is among them.
@@ -99,6 +99,7 @@ pub struct Removed {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "that is what is meant")]
 mod tests {
     use super::*;
 

@@ -78,8 +78,9 @@ fn rewrite(core: &Engine, pack: &PackRef, removal: &Removal) -> Result<Option<(u
         return Err(TrailError::Tampered { position: first, what });
     }
     against_tree(core, pack, &checked.leaves)?;
-    let rewritten = pack::without(&old, first, core.options.zstd_level, &|position| removal.contains(position))
-        .map_err(|fault| TrailError::Tampered { position: fault.position, what: fault.what })?;
+    let rewritten =
+        pack::without(&old, first, core.options.zstd_level, core.options.shred, &|position| removal.contains(position))
+            .map_err(|fault| TrailError::Tampered { position: fault.position, what: fault.what })?;
     let Some(rewritten) = rewritten else { return Ok(None) };
 
     let written = || -> Result<(), TrailError> {

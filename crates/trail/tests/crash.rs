@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test that can't go on fails, and says what it skipped")]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -179,11 +180,23 @@ fn seeds(default: std::ops::Range<u64>) -> std::ops::Range<u64> {
 fn what_was_answered_survives_every_crash_and_fault() {
     let seeds = seeds(0..1_000);
     println!("seeds {seeds:?}");
-    for seed in seeds {
-        let disk = FaultyDisk::new(seed);
-        Trail::create_on(&disk, Path::new(DIR), "sim/a", &key()).unwrap();
-        run(seed, &disk, 0);
-    }
+    // Several at once: most of a run is waiting for a thread to wake up.
+    let next = AtomicU64::new(seeds.start);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let disk = FaultyDisk::new(seed);
+                    Trail::create_on(&disk, Path::new(DIR), "sim/a", &key()).unwrap();
+                    run(seed, &disk, 0);
+                }
+            });
+        }
+    });
 }
 
 #[test]

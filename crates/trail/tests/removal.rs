@@ -1,5 +1,6 @@
 //! Removing entries: what is gone is gone, what is left is proved as before, and no crash or fault
 //! leaves anything in between. `BELFRY_SEEDS=from..to` runs other seeds.
+#![allow(clippy::single_range_in_vec_init, reason = "that is what is meant")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test that can't go on fails, and says what it did")]
 
 use std::collections::BTreeSet;
@@ -26,7 +27,7 @@ fn vkey() -> VerifyingKey {
 }
 
 fn options() -> Options {
-    Options { segment_entries_max: 300, frame_entries_max: 32, ..Options::default() }
+    Options { segment_entries_max: 300, frame_entries_max: 32, shred: true, ..Options::default() }
 }
 
 fn entry(i: u64) -> Bytes {
@@ -320,6 +321,7 @@ fn on(disk: &FaultyDisk) -> Options {
         disk: Arc::new(disk.clone()),
         segment_entries_max: 60,
         frame_entries_max: 8,
+        shred: true,
         checkpoint_interval: Duration::from_micros(300),
         rest: Duration::from_millis(1),
         pack_wait_max: Duration::from_secs(10),

@@ -2,27 +2,64 @@
 
 use std::io;
 
-use super::{FRAME_BYTES_MAX, FrameRef, HEADER_BYTES, MAGIC, STORED, TRAILER_BYTES, WHOLE, ZSTD};
+use super::shred::Shredder;
+use super::{FRAME_BYTES_MAX, FULL, FrameRef, HEADER_BYTES, MAGIC, PLAIN, SHREDDED, STORED, TRAILER_BYTES, ZSTD};
 use crate::frame;
 use crate::hash::Hash;
 use crate::tags::Tagged;
+
+/// How entries are packed.
+#[derive(Debug, Clone, Copy)]
+pub struct Packing {
+    /// How hard zstd tries.
+    pub level: i32,
+    /// Entries in a frame.
+    pub frame_entries_max: usize,
+    /// By field, where that is smaller.
+    pub shred: bool,
+}
+
+/// What makes frames.
+pub struct Packer {
+    compressor: zstd::bulk::Compressor<'static>,
+    shredder: Option<Shredder>,
+}
+
+impl Packer {
+    /// Makes its buffers.
+    pub fn new(level: i32, shred: bool) -> io::Result<Self> {
+        Ok(Self { compressor: zstd::bulk::Compressor::new(level)?, shredder: shred.then(Shredder::default) })
+    }
+
+    /// Packs the entries of a frame: the codec, and its bytes.
+    fn pack(&mut self, plain: &[u8]) -> io::Result<(u8, Vec<u8>)> {
+        if let Some(shredder) = &mut self.shredder
+            && let Some(packed) = shredder.pack(plain, &mut self.compressor)?
+        {
+            return Ok((SHREDDED, packed));
+        }
+        let packed = self.compressor.compress(plain)?;
+        Ok(if packed.len() < plain.len() { (ZSTD, packed) } else { (STORED, plain.to_vec()) })
+    }
+}
 
 /// A pack being made in memory.
 pub struct Builder {
     sections: Sections,
     frame_entries_max: usize,
-    compressor: zstd::bulk::Compressor<'static>,
+    packer: Packer,
     plain: Vec<u8>,
     entries_in_frame: u32,
 }
 
 impl Builder {
     /// Begins the pack of `entries` entries from `first` on.
-    pub fn new(first: u64, entries: u32, level: i32, frame_entries_max: usize) -> io::Result<Self> {
+    pub fn new(first: u64, entries: u32, packing: Packing) -> io::Result<Self> {
+        let Packing { level, frame_entries_max, shred } = packing;
         Ok(Self {
-            sections: Sections::begin(WHOLE, first, entries),
+            sections: Sections::begin(if shred { FULL } else { PLAIN }, first, entries),
             frame_entries_max,
-            compressor: zstd::bulk::Compressor::new(level)?,
+            packer: Packer::new(level, shred)?,
             plain: Vec::new(),
             entries_in_frame: 0,
         })
@@ -43,7 +80,7 @@ impl Builder {
 
     fn end_frame(&mut self) -> io::Result<()> {
         if self.entries_in_frame > 0 {
-            self.sections.pack_frame(&mut self.compressor, &self.plain, self.entries_in_frame, &[])?;
+            self.sections.pack_frame(&mut self.packer, &self.plain, self.entries_in_frame, &[])?;
             self.entries_in_frame = 0;
             self.plain.clear();
         }
@@ -95,13 +132,12 @@ impl Sections {
     /// frame and ascending, are empty.
     pub fn pack_frame(
         &mut self,
-        compressor: &mut zstd::bulk::Compressor<'static>,
+        packer: &mut Packer,
         plain: &[u8],
         entries: u32,
         removed: &[(u32, Hash)],
     ) -> io::Result<()> {
-        let packed = compressor.compress(plain)?;
-        let (codec, packed) = if packed.len() < plain.len() { (ZSTD, &packed[..]) } else { (STORED, plain) };
+        let (codec, packed) = packer.pack(plain)?;
         let marks = marks(entries, removed);
         let begin = self.bytes.len();
         self.bytes.extend_from_slice(&[codec, 0, 0, 0]);
@@ -110,9 +146,9 @@ impl Sections {
         self.bytes.extend_from_slice(&entries.to_be_bytes());
         self.bytes.extend_from_slice(&self.next().to_be_bytes());
         self.bytes.extend_from_slice(&(removed.len() as u32).to_be_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&self.bytes[begin..]), packed);
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&self.bytes[begin..]), &packed);
         self.bytes.extend_from_slice(&crc32c::crc32c_append(crc, &marks).to_be_bytes());
-        self.bytes.extend_from_slice(packed);
+        self.bytes.extend_from_slice(&packed);
         self.bytes.extend_from_slice(&marks);
         self.indexed(begin, entries, removed.len() as u32);
         Ok(())
@@ -138,7 +174,7 @@ impl Sections {
             self.bytes.extend_from_slice(&frame.offset.to_be_bytes());
             self.bytes.extend_from_slice(&frame.before.to_be_bytes());
             self.bytes.extend_from_slice(&frame.entries.to_be_bytes());
-            if self.version != WHOLE {
+            if self.version != PLAIN {
                 self.bytes.extend_from_slice(&frame.removed.to_be_bytes());
             }
         }

@@ -3,8 +3,8 @@
 use std::io::Read as _;
 
 use super::{
-    FrameRef, HEAD_BYTES, HEADER_BYTES, MAGIC, PLAIN_BYTES_MAX, STORED, TRAILER_BYTES, Trailer, Unreadable, is_set,
-    read_index, split_removed, unpack,
+    FrameRef, HEAD_BYTES, HEADER_BYTES, MAGIC, PLAIN_BYTES_MAX, SHREDDED, STORED, TRAILER_BYTES, Trailer, Unreadable,
+    is_set, read_index, split_removed, unpack,
 };
 use crate::frame::{self, TAG_BYTES, entry_at, u32_at, u64_at};
 use crate::hash::Hash;
@@ -128,6 +128,9 @@ fn blame(bytes: &[u8], at: &FrameRef, shorts: &[u8]) -> u64 {
     let mut plain = Vec::new();
     if head[0] == STORED {
         plain.extend_from_slice(stored);
+    } else if head[0] == SHREDDED {
+        // It can be made back as a whole or not at all; what is damaged may be the marks.
+        plain = super::decode(SHREDDED, stored, at.entries, u32_at(head, 8).unwrap_or(0)).unwrap_or_default();
     } else if let Ok(decoder) = zstd::stream::read::Decoder::with_buffer(stored) {
         // What was unpacked before the damage is kept; the error itself says nothing more.
         let _ = decoder.take(u64::from(PLAIN_BYTES_MAX)).read_to_end(&mut plain);
@@ -146,16 +149,22 @@ fn blame(bytes: &[u8], at: &FrameRef, shorts: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Builder, Pack, name};
+    use super::super::{Builder, Pack, Packing, name};
     use super::*;
     use crate::disk;
 
     fn entry(i: u64) -> Vec<u8> {
-        format!("entry {i} {}", "abc".repeat((i % 50) as usize)).into_bytes()
+        format!("{{\"what\":\"an entry of some length\",\"n\":{i},\"text\":\"{}\"}}", "abc".repeat((i % 50) as usize))
+            .into_bytes()
     }
 
     fn sample(first: u64, count: u64) -> Vec<u8> {
-        let mut builder = Builder::new(first, count as u32, 3, 64).unwrap();
+        sample_by(first, count, false)
+    }
+
+    fn sample_by(first: u64, count: u64, shred: bool) -> Vec<u8> {
+        let packing = Packing { level: 3, frame_entries_max: 64, shred };
+        let mut builder = Builder::new(first, count as u32, packing).unwrap();
         let leaves: Vec<Hash> = (first..first + count).map(|i| Hash::leaf(&entry(i))).collect();
         for i in first..first + count {
             builder.push(&entry(i)).unwrap();
@@ -166,7 +175,15 @@ mod tests {
 
     #[test]
     fn what_was_packed_is_read() {
-        let bytes = sample(1_000, 300);
+        for shred in [false, true] {
+            what_was_packed_is_read_by(shred);
+        }
+    }
+
+    fn what_was_packed_is_read_by(shred: bool) {
+        let bytes = sample_by(1_000, 300, shred);
+        let codec = bytes[HEADER_BYTES];
+        assert_eq!(codec == SHREDDED, shred);
         let checked = check(&bytes, 1_000).ok().unwrap();
         assert_eq!((checked.leaves.len(), checked.tags.len(), checked.note.as_str()), (300, 1, "a note\n"));
         let dir = tempfile::tempdir().unwrap();
@@ -182,7 +199,13 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_found() {
-        let bytes = sample(1_000, 300);
+        for shred in [false, true] {
+            every_flipped_bit_and_every_cut_is_found_by(shred);
+        }
+    }
+
+    fn every_flipped_bit_and_every_cut_is_found_by(shred: bool) {
+        let bytes = sample_by(1_000, 300, shred);
         for bit in (0..bytes.len() * 8).step_by(3) {
             let mut wrong = bytes.clone();
             wrong[bit / 8] ^= 1 << (bit % 8);

@@ -1,7 +1,7 @@
 //! A pack without some of its entries: their leaf hashes stand in their place.
 
-use super::build::Sections;
-use super::{PackFault, TRAILER_BYTES, Trailer, Unreadable, WITH_REMOVED, read_index, unpack};
+use super::build::{Packer, Sections};
+use super::{FULL, PackFault, TRAILER_BYTES, Trailer, Unreadable, read_index, unpack};
 use crate::frame::TAG_BYTES;
 
 /// A pack made from another.
@@ -20,6 +20,7 @@ pub fn without(
     bytes: &[u8],
     first: u64,
     level: i32,
+    shred: bool,
     is_removed: &dyn Fn(u64) -> bool,
 ) -> Result<Option<Rewritten>, PackFault> {
     let fault = |what: String| PackFault { position: first, what, newer: false };
@@ -37,8 +38,8 @@ pub fn without(
     let frames =
         read_index(&bytes[index_at..shorts_at], &trailer).ok_or_else(|| fault("its index is damaged".to_owned()))?;
 
-    let mut compressor = zstd::bulk::Compressor::new(level).map_err(|e| fault(e.to_string()))?;
-    let mut made = Sections::begin(WITH_REMOVED, first, trailer.entries);
+    let mut packer = Packer::new(level, shred).map_err(|e| fault(e.to_string()))?;
+    let mut made = Sections::begin(FULL, first, trailer.entries);
     let mut entries = 0;
     for at in &frames {
         let begin = first + u64::from(at.before);
@@ -65,7 +66,7 @@ pub fn without(
             }
         }
         removed.sort_unstable_by_key(|(number, _)| *number);
-        made.pack_frame(&mut compressor, &plain, at.entries, &removed).map_err(|e| fault(e.to_string()))?;
+        made.pack_frame(&mut packer, &plain, at.entries, &removed).map_err(|e| fault(e.to_string()))?;
     }
     if entries == 0 {
         return Ok(None);
