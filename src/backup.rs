@@ -244,7 +244,8 @@ async fn drill(client: &Client, backup: Option<String>, opener: &Opener) -> Resu
     // Sent as they are: that a share is wrong is for the server to find, and to tell the trail.
     let shares = masterkey::pieces(&text);
     if let Err(error) = client.post(&format!("{}/check", path(&id)), &json!({"shares": shares})).await {
-        if error.downcast_ref::<crate::remote::Refused>().is_some_and(|refused| refused.0.status == 422) {
+        let is_no = |problem: &api::ProblemBody| problem.status == 422 || problem.kind == "/problems/backup-damaged";
+        if error.downcast_ref::<crate::remote::Refused>().is_some_and(|refused| is_no(&refused.0)) {
             output::line(format!("NOT OK  {error}"))?;
             return Ok(Answer::No);
         }

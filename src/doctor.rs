@@ -83,6 +83,30 @@ fn is_open(_: &std::fs::Metadata) -> bool {
     false
 }
 
+async fn backups(client: &Client, findings: &mut Vec<Finding>) {
+    let Ok(settings) = client.get("/api/v1/backups/settings", &[]).await else { return };
+    if settings["recipient"].is_null() {
+        findings.push(Notice("no backup can be made without a master key: belfry masterkey make".to_owned()));
+        return;
+    }
+    let Ok(made) = client.items("/api/v1/backups", &[], 500).await else { return };
+    match made.iter().find(|backup| backup["state"] == "done") {
+        None => findings.push(Notice("there is no backup yet: belfry backup make".to_owned())),
+        Some(newest) if made.first().is_some_and(|last| last["state"] == "failed") => findings.push(Wrong(format!(
+            "the last backup failed ({}); the newest there is is of {}",
+            output::text(&made[0]["error"]),
+            output::text(&newest["started_at"])
+        ))),
+        Some(newest) => {
+            findings.push(Good(format!("the newest backup is of {}", output::text(&newest["started_at"]))));
+            if !made.iter().any(|backup| backup["check"]["ok"] == true) {
+                findings
+                    .push(Notice("nobody has proven that the shares open a backup: belfry backup drill".to_owned()));
+            }
+        }
+    }
+}
+
 async fn server(client: &Client, findings: &mut Vec<Finding>) {
     let response = match client.request(Method::GET, "/readyz").send().await {
         Ok(response) => response,
@@ -145,6 +169,7 @@ async fn server(client: &Client, findings: &mut Vec<Finding>) {
             findings.push(Notice(format!("the index is {behind} events behind the trail")));
         }
     }
+    backups(client, findings).await;
     if let Ok(failed) = client.items("/api/v1/deliveries", &[("state", "failed".to_owned())], 1_000).await {
         if failed.is_empty() {
             findings.push(Good("no delivery has failed".to_owned()));

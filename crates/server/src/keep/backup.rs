@@ -456,10 +456,7 @@ pub async fn drill(app: &App, subject: &Subject, id: &str, shown_key: MasterKeyS
         Ok(identity) => identity,
         Err(error) => {
             // Shares that do not fit say nothing about the file.
-            let judged = !matches!(
-                error,
-                Error::Key(RestoreError::Key(_) | RestoreError::OtherKey { .. } | RestoreError::WrongKey { .. })
-            );
+            let judged = !matches!(&error, Error::Key(refused) if refused.is_of_the_key());
             settle_drill(app, subject, row, Some(chain(&error)), judged).await?;
             return Err(error);
         }

@@ -71,6 +71,11 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
+    /// Whether it says that the key is not the right one, and nothing about the file.
+    pub fn is_of_the_key(&self) -> bool {
+        matches!(self, Self::Key(_) | Self::OtherKey { .. } | Self::WrongKey { .. })
+    }
+
     /// Whether it means that the key, or what it opens, is not right; else it could not be told.
     pub fn is_refusal(&self) -> bool {
         match self {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
+
 use super::Problem;
 use crate::keep::backup::Error;
 use crate::keep::restore::RestoreError;
@@ -27,7 +29,14 @@ impl From<Error> for Problem {
     }
 }
 
-/// Shares that do not open a backup are the fault of who typed them, a file that is gone is ours.
+/// Shares that do not open a backup are the fault of who typed them; a file that was altered, or is gone, is not.
 fn key(refused: &RestoreError) -> Problem {
-    if refused.is_refusal() { Problem::invalid("/shares", super::chain(refused)) } else { Problem::internal(refused) }
+    if refused.is_of_the_key() {
+        Problem::invalid("/shares", super::chain(refused))
+    } else if refused.is_refusal() {
+        Problem::new(StatusCode::CONFLICT, "backup-damaged", "The backup is not what was written")
+            .detail(super::chain(refused))
+    } else {
+        Problem::internal(refused)
+    }
 }
