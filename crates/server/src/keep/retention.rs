@@ -149,7 +149,8 @@ pub async fn begin(app: &App, subject: Option<&Subject>) -> Result<ShownRemoval,
     let reached: Reached = state::settings::get(&mut transaction, REACHED).await?.unwrap_or_default();
     let lane = |policy: Policy| Lane {
         before: now.as_millisecond().saturating_sub(policy.keep_seconds.saturating_mul(1_000)),
-        from: reached.positions.get(&policy.category).copied().unwrap_or(0),
+        // A person wants to see all there is, with what holds keep; the daily run goes on where it was.
+        from: reached.positions.get(&policy.category).copied().filter(|_| subject.is_none()).unwrap_or(0),
         category: policy.category,
         keep: policy.keep,
         keep_seconds: policy.keep_seconds,
