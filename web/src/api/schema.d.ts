@@ -196,6 +196,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Requests to erase a person's data, the newest first.
+         * @description Needs the privilege `retention:read`.
+         */
+        get: operations["erasures_list"];
+        put?: never;
+        /**
+         * Ask for the erasure of what events say of a person. It is counted, and then a second person has to approve it.
+         * @description Needs the privilege `trail:erase`.
+         */
+        post: operations["erasures_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One request, with some of its events (for whoever may read events) and the report files that may hold them.
+         * @description Needs the privilege `retention:read`.
+         */
+        get: operations["erasures_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve an erasure that somebody else asked for, and begin to erase.
+         * @description Needs the privilege `trail:erase`.
+         */
+        post: operations["erasures_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse an erasure, or withdraw one's own.
+         * @description Needs the privilege `trail:erase`.
+         */
+        post: operations["erasures_refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -364,6 +448,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events/{position}/removal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * When and why the event at a position was removed.
+         * @description Needs the privilege `events:read`.
+         */
+        get: operations["event_removal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events/{position}/summary.pdf": {
         parameters: {
             query?: never;
@@ -438,6 +542,50 @@ export interface paths {
          * @description Needs a session or any token.
          */
         post: operations["filters_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Legal holds: those that stand, then those that were released.
+         * @description Needs the privilege `retention:read`.
+         */
+        get: operations["holds_list"];
+        put?: never;
+        /**
+         * Place a legal hold: what it picks is not removed until it is released.
+         * @description Needs the privilege `retention:write`.
+         */
+        post: operations["holds_place"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release a legal hold. Its filter is forgotten; the hash of it stays in the trail.
+         * @description Needs the privilege `retention:write`.
+         */
+        post: operations["holds_release"];
         delete?: never;
         options?: never;
         head?: never;
@@ -582,6 +730,106 @@ export interface paths {
          * @description Needs the privilege `sources:read`.
          */
         post: operations["mappings_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/removals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retentions that were counted or applied, the newest first.
+         * @description Needs the privilege `retention:read`.
+         */
+        get: operations["removals_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/removals/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One removal: what it is about, and how far it is.
+         * @description Needs the privilege `retention:read`.
+         */
+        get: operations["removals_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/removals/{id}/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm a retention that was counted, and begin to remove.
+         * @description Needs the privilege `retention:write`.
+         */
+        post: operations["removals_apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/removals/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Call a removal off. What was removed until then stays removed.
+         * @description Needs the privilege `retention:write`.
+         */
+        post: operations["removals_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/removals/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take up a removal that failed, where it stood.
+         * @description Needs the privilege `retention:write`.
+         */
+        post: operations["removals_resume"];
         delete?: never;
         options?: never;
         head?: never;
@@ -758,6 +1006,90 @@ export interface paths {
          * @description Needs the privilege `reports:run`.
          */
         post: operations["reports_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How long events of each category are kept, and when that is applied.
+         * @description Needs the privilege `retention:read`.
+         */
+        get: operations["retention_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention/policies/{category}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set how long events of a category are kept; `*` is for all categories that have no policy of their own.
+         * @description Needs the privilege `retention:write`.
+         */
+        put: operations["policies_put"];
+        post?: never;
+        /**
+         * Take a policy away: events of the category are kept as the rest are, or for ever.
+         * @description Needs the privilege `retention:write`.
+         */
+        delete: operations["policies_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count what the policies would remove now. Nothing is removed before it is confirmed; the count goes on in the background.
+         * @description Needs the privilege `retention:write`.
+         */
+        post: operations["retention_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the time of day at which the policies are applied, or that they are applied only when asked.
+         * @description Needs the privilege `retention:write`.
+         */
+        put: operations["retention_schedule"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1377,6 +1709,12 @@ export interface components {
         };
         /** @enum {string} */
         AttemptOutcome: "ok" | "temporary" | "permanent";
+        CategoryCount: {
+            /** @description Empty for events that have none. */
+            category: string;
+            /** Format: int64 */
+            events: number;
+        };
         /** @description The facts that make an exported report evidence: what was asked, by whom, of which state of the trail. */
         Certificate: {
             /** @description When (UTC). */
@@ -1573,6 +1911,54 @@ export interface components {
             channel?: string | null;
             to: string[];
         };
+        /** @description A request to erase what events say of a person. */
+        Erasure: {
+            decided_at?: string | null;
+            /** @description Who approved or refused it. */
+            decided_by?: string | null;
+            decision_reason?: string | null;
+            /** @description KQL; forgotten when it is completed or refused, since it names the person itself. */
+            filter?: string | null;
+            /** @description Hex of SHA-256(salt ‖ filter), as the events of it say. */
+            filter_hash: string;
+            from?: string | null;
+            id: string;
+            reason: string;
+            removal: components["schemas"]["Removal"];
+            /** @description Files of reports that may hold some of these events. They are kept for seven days. */
+            report_files: components["schemas"]["ReportFile"][];
+            requested_at: string;
+            requested_by: string;
+            /** @description Hex; forgotten together with the filter. Whoever kept both can show what was asked for. */
+            salt?: string | null;
+            /** @description Some of the events it is about, while they are there. */
+            samples: components["schemas"]["Found"][];
+            state: components["schemas"]["ErasureState"];
+            to?: string | null;
+        };
+        /** @description The second person's yes. */
+        ErasureApproval: {
+            /**
+             * Format: int64
+             * @description How many events are to be erased, as the request says.
+             */
+            events: number;
+            reason?: string;
+        };
+        ErasureDraft: {
+            /** @description KQL; at least one condition. */
+            filter: string;
+            /** @description RFC 3339, `YYYY-MM-DD`, or `now-7d`. */
+            from?: string | null;
+            /** @description Goes into the trail; don't name the person. */
+            reason: string;
+            to?: string | null;
+        };
+        /**
+         * @description How far an erasure is.
+         * @enum {string}
+         */
+        ErasureState: "counting" | "waiting" | "running" | "completed" | "refused" | "cancelled" | "failed";
         /** @description One event with what the console shows of it. */
         EventDetail: {
             event: Record<string, never>;
@@ -1618,14 +2004,15 @@ export interface components {
         EventProof: {
             /** @description The signed note for `tree_size`. */
             checkpoint: string;
-            /** @description Base64 of the entry: the canonical JSON of the event. */
+            /** @description Base64 of the entry: the canonical JSON of the event. Empty when the event was removed. */
             entry: string;
-            /** @description Base64. */
+            /** @description Base64; of a removed event the hash that stands in its place. */
             leaf_hash: string;
             /** @description The inclusion proof of RFC 6962, base64 each, from the leaf upwards. */
             path: string[];
             /** Format: int64 */
             position: number;
+            removed?: components["schemas"]["Removed"] | null;
             /** Format: int64 */
             tree_size: number;
             vkey: string;
@@ -1688,6 +2075,44 @@ export interface components {
             event: Record<string, never>;
             /** Format: int64 */
             position: number;
+        };
+        HeldCount: {
+            /** Format: int64 */
+            events: number;
+            /** @description Id of the hold. */
+            hold: string;
+            name: string;
+        };
+        /** @description Events that are not removed while this stands. */
+        Hold: {
+            /** @description KQL; forgotten when the hold is released. */
+            filter?: string | null;
+            /** @description Hex of SHA-256(salt ‖ filter), as the event of it says. */
+            filter_hash: string;
+            /** @description The earliest `@timestamp`. */
+            from?: string | null;
+            id: string;
+            name: string;
+            placed_at: string;
+            placed_by: string;
+            reason: string;
+            release_reason?: string | null;
+            released_at?: string | null;
+            released_by?: string | null;
+            /** @description Hex; forgotten when the hold is released. Whoever kept filter and salt can show what was held. */
+            salt?: string | null;
+            /** @description The latest `@timestamp`, exclusive. */
+            to?: string | null;
+        };
+        /** @description A legal hold to place. */
+        HoldDraft: {
+            /** @description KQL; empty: every event. */
+            filter: string;
+            /** @description RFC 3339, `YYYY-MM-DD`, or `now-7d`. */
+            from?: string | null;
+            name: string;
+            reason: string;
+            to?: string | null;
         };
         Inbox: {
             items: components["schemas"]["InboxItem"][];
@@ -1866,6 +2291,35 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_Erasure: {
+            items: {
+                decided_at?: string | null;
+                /** @description Who approved or refused it. */
+                decided_by?: string | null;
+                decision_reason?: string | null;
+                /** @description KQL; forgotten when it is completed or refused, since it names the person itself. */
+                filter?: string | null;
+                /** @description Hex of SHA-256(salt ‖ filter), as the events of it say. */
+                filter_hash: string;
+                from?: string | null;
+                id: string;
+                reason: string;
+                removal: components["schemas"]["Removal"];
+                /** @description Files of reports that may hold some of these events. They are kept for seven days. */
+                report_files: components["schemas"]["ReportFile"][];
+                requested_at: string;
+                requested_by: string;
+                /** @description Hex; forgotten together with the filter. Whoever kept both can show what was asked for. */
+                salt?: string | null;
+                /** @description Some of the events it is about, while they are there. */
+                samples: components["schemas"]["Found"][];
+                state: components["schemas"]["ErasureState"];
+                to?: string | null;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
         Page_EventType: {
             items: {
                 category: string;
@@ -1892,6 +2346,31 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_Hold: {
+            items: {
+                /** @description KQL; forgotten when the hold is released. */
+                filter?: string | null;
+                /** @description Hex of SHA-256(salt ‖ filter), as the event of it says. */
+                filter_hash: string;
+                /** @description The earliest `@timestamp`. */
+                from?: string | null;
+                id: string;
+                name: string;
+                placed_at: string;
+                placed_by: string;
+                reason: string;
+                release_reason?: string | null;
+                released_at?: string | null;
+                released_by?: string | null;
+                /** @description Hex; forgotten when the hold is released. Whoever kept filter and salt can show what was held. */
+                salt?: string | null;
+                /** @description The latest `@timestamp`, exclusive. */
+                to?: string | null;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
         Page_Mapping: {
             items: {
                 builtin: boolean;
@@ -1908,6 +2387,70 @@ export interface components {
                  * @description Counts up with every change made here.
                  */
                 version: number;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_Removal: {
+            items: {
+                at: string;
+                /** @description Who asked for it; absent: the daily run. */
+                by?: string | null;
+                /**
+                 * Format: int64
+                 * @description Their bytes as the trail keeps them, before compression.
+                 */
+                bytes: number;
+                /** Format: int64 */
+                bytes_freed: number;
+                categories: components["schemas"]["CategoryCount"][];
+                /**
+                 * Format: int64
+                 * @description Of `size` while counting, of `events` while running.
+                 */
+                done: number;
+                ended_at?: string | null;
+                ended_by?: string | null;
+                error?: string | null;
+                /**
+                 * Format: int64
+                 * @description The position of the event that tells of it, once it is over.
+                 */
+                event_position?: number | null;
+                /**
+                 * Format: int64
+                 * @description Events that it is about.
+                 */
+                events: number;
+                /** Format: int64 */
+                first_position?: number | null;
+                /** @description What would be removed were it not for a legal hold. */
+                held: components["schemas"]["HeldCount"][];
+                id: string;
+                kind: components["schemas"]["RemovalKind"];
+                /** Format: int64 */
+                last_position?: number | null;
+                /** @description The policies as they were when it was asked for; none for an erasure. */
+                policies: components["schemas"]["PolicyApplied"][];
+                /**
+                 * Format: int64
+                 * @description Belfry's own records about removals, holds and backups, which stay.
+                 */
+                protected: number;
+                /** @description The justification given when it was begun. */
+                reason: string;
+                /**
+                 * Format: int64
+                 * @description Events removed so far.
+                 */
+                removed: number;
+                /**
+                 * Format: int64
+                 * @description Events in the trail when it was asked for; later ones are not touched.
+                 */
+                size: number;
+                state: components["schemas"]["RemovalState"];
             }[];
             /** @description Absent on the last page. */
             next?: string | null;
@@ -2082,6 +2625,30 @@ export interface components {
             name: string;
             role: components["schemas"]["Role"];
         };
+        /** @description How long events of one category are kept. */
+        Policy: {
+            /** @description `event.category`, or `*` for all categories that have no policy of their own. */
+            category: string;
+            /** @description As it was written: `30d`, `12h`, `7y`. */
+            keep: string;
+            /** Format: int64 */
+            keep_seconds: number;
+            note: string;
+            updated_at: string;
+            updated_by: string;
+        };
+        PolicyApplied: {
+            /** @description What came in before this moment is past its time. */
+            before: string;
+            category: string;
+            keep: string;
+        };
+        /** @description A policy to set. */
+        PolicyDraft: {
+            /** @description One number and one unit: `s`, `m`, `h`, `d`, `w`, or `y` of 365 days. */
+            keep: string;
+            note?: string;
+        };
         Preview: {
             /** @description The first messages, as they would look. */
             first: components["schemas"]["PreviewMessage"][];
@@ -2131,7 +2698,7 @@ export interface components {
          * @description What somebody may do. A route names the one it needs; a role and a token are sets of them.
          * @enum {string}
          */
-        Privilege: "events:read" | "events:write" | "reports:run" | "reports:write" | "rules:read" | "rules:write" | "channels:read" | "channels:write" | "deliveries:read" | "deliveries:resend" | "inbox:own" | "sources:read" | "sources:write" | "mappings:write" | "users:manage" | "tokens:own" | "tokens:manage" | "settings:write" | "trail:read" | "trail:verify";
+        Privilege: "events:read" | "events:write" | "reports:run" | "reports:write" | "rules:read" | "rules:write" | "channels:read" | "channels:write" | "deliveries:read" | "deliveries:resend" | "inbox:own" | "sources:read" | "sources:write" | "mappings:write" | "users:manage" | "tokens:own" | "tokens:manage" | "settings:write" | "trail:read" | "trail:verify" | "trail:erase" | "retention:read" | "retention:write";
         /** @description A problem in the words of RFC 9457. */
         ProblemBody: {
             /** @description What it is this time. */
@@ -2162,6 +2729,10 @@ export interface components {
             /** @description What is missing, in words. */
             reasons: string[];
             version: string;
+        };
+        /** @description A reason that goes into the trail. */
+        Reason: {
+            reason: string;
         };
         /** @description What became of a batch. All accepted events are on disk. */
         Receipt: {
@@ -2227,6 +2798,105 @@ export interface components {
             total?: number | null;
             value: string;
         };
+        /** @description A removal of events: what it is about, and how far it is. */
+        Removal: {
+            at: string;
+            /** @description Who asked for it; absent: the daily run. */
+            by?: string | null;
+            /**
+             * Format: int64
+             * @description Their bytes as the trail keeps them, before compression.
+             */
+            bytes: number;
+            /** Format: int64 */
+            bytes_freed: number;
+            categories: components["schemas"]["CategoryCount"][];
+            /**
+             * Format: int64
+             * @description Of `size` while counting, of `events` while running.
+             */
+            done: number;
+            ended_at?: string | null;
+            ended_by?: string | null;
+            error?: string | null;
+            /**
+             * Format: int64
+             * @description The position of the event that tells of it, once it is over.
+             */
+            event_position?: number | null;
+            /**
+             * Format: int64
+             * @description Events that it is about.
+             */
+            events: number;
+            /** Format: int64 */
+            first_position?: number | null;
+            /** @description What would be removed were it not for a legal hold. */
+            held: components["schemas"]["HeldCount"][];
+            id: string;
+            kind: components["schemas"]["RemovalKind"];
+            /** Format: int64 */
+            last_position?: number | null;
+            /** @description The policies as they were when it was asked for; none for an erasure. */
+            policies: components["schemas"]["PolicyApplied"][];
+            /**
+             * Format: int64
+             * @description Belfry's own records about removals, holds and backups, which stay.
+             */
+            protected: number;
+            /** @description The justification given when it was begun. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Events removed so far.
+             */
+            removed: number;
+            /**
+             * Format: int64
+             * @description Events in the trail when it was asked for; later ones are not touched.
+             */
+            size: number;
+            state: components["schemas"]["RemovalState"];
+        };
+        /** @description The confirmation of a removal that was counted. */
+        RemovalApply: {
+            /**
+             * Format: int64
+             * @description How many events are to be removed, as the preview said.
+             */
+            events: number;
+            /** @description Goes into the trail. */
+            reason: string;
+        };
+        /**
+         * @description Why events are removed.
+         * @enum {string}
+         */
+        RemovalKind: "retention" | "erasure";
+        /**
+         * @description How far a removal is.
+         * @enum {string}
+         */
+        RemovalState: "counting" | "ready" | "running" | "done" | "cancelled" | "failed";
+        /** @description Why there is nothing at a position any more. */
+        Removed: {
+            at: string;
+            by?: string | null;
+            /**
+             * Format: int64
+             * @description The position of the event that tells of it.
+             */
+            event_position?: number | null;
+            kind: components["schemas"]["RemovalKind"];
+            /** Format: int64 */
+            position: number;
+            /** @description The justification given. */
+            reason: string;
+            /** @description Id of the removal. */
+            removal: string;
+            /** @description The policy or the erasure, in words. */
+            why: string;
+        };
         /** @description Which records to replay: those named, or all open ones of a source. */
         Replay: {
             ids?: string[];
@@ -2242,6 +2912,13 @@ export interface components {
             replayed: number;
             /** Format: int64 */
             still_set_aside: number;
+        };
+        /** @description A file of a finished report. */
+        ReportFile: {
+            at: string;
+            by: string;
+            run: string;
+            title: string;
         };
         ReportPreview: {
             columns: components["schemas"]["Column"][];
@@ -2275,6 +2952,18 @@ export interface components {
              * @description How many are waiting to be sent again; those under way or delivered by now are not counted.
              */
             resent: number;
+        };
+        /** @description What is kept for how long. Categories without a policy are kept for ever. */
+        Retention: {
+            /** @description The time of day, UTC, at which policies are applied; absent: only when asked. */
+            daily_at?: string | null;
+            /** @description No policy may be shorter; `[retention] floor` in belfry.toml. */
+            floor: string;
+            /** @description When they are applied next. */
+            next_at?: string | null;
+            policies: components["schemas"]["Policy"][];
+            /** @description Belfry's own events whose action begins so are never removed. */
+            protected: string[];
         };
         /**
          * @description What a person is to the organization.
@@ -2391,6 +3080,11 @@ export interface components {
             name: string;
             /** @description Seen by everybody who may read events. */
             shared: boolean;
+        };
+        /** @description When policies are applied by themselves. */
+        Schedule: {
+            /** @description `HH:MM` in UTC; absent: only when asked. */
+            daily_at?: string | null;
         };
         /** @description The last time the server read its own trail from the first to the last byte. */
         SelfCheck: {
@@ -2970,6 +3664,164 @@ export interface operations {
             };
         };
     };
+    erasures_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Erasure"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    erasures_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureDraft"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    erasures_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    erasures_approve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureApproval"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    erasures_refuse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     events_search: {
         parameters: {
             query?: {
@@ -3292,6 +4144,42 @@ export interface operations {
             };
         };
     };
+    event_removal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                position: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     event_summary: {
         parameters: {
             query?: never;
@@ -3404,6 +4292,100 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FilterVerdict"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    holds_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Hold"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    holds_place: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldDraft"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    holds_release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
                 };
             };
             /** @description What went wrong */
@@ -3660,6 +4642,158 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MappingTestResults"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    removals_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Removal"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    removals_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removal"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    removals_apply: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemovalApply"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removal"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    removals_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removal"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    removals_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removal"];
                 };
             };
             /** @description What went wrong */
@@ -4028,6 +5162,156 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    retention_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    policies_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                category: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    policies_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                category: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    retention_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removal"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    retention_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Schedule"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
                 };
             };
             /** @description What went wrong */
