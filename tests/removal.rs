@@ -247,6 +247,7 @@ fn the_trails_own_records_of_keeping_outlive_every_policy() {
     let counted = belfry.preview();
     assert!(counted["protected"].as_u64().unwrap() > 0, "{counted}");
     belfry.apply(&counted, "everything");
+    belfry.send_of("user", "ulrich", 10);
     std::thread::sleep(Duration::from_millis(1_100));
     belfry.apply(&belfry.preview(), "everything, again");
     assert_eq!(belfry.count("event.action: retention.policy.changed"), 1);
