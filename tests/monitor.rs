@@ -144,8 +144,16 @@ fn a_running_server_is_followed_and_silence_is_told() {
     assert_eq!(watch.once(&["--vkey", &other]).0, 2, "another key is another trail");
 
     // Nothing new for a while.
-    std::thread::sleep(Duration::from_millis(2_100));
-    let (code, text) = watch.once(&["--stall", "1s"]);
+    let mut tries = 0;
+    let (code, text) = loop {
+        std::thread::sleep(Duration::from_millis(2_100));
+        let (code, text) = watch.once(&["--stall", "1s"]);
+        tries += 1;
+        // The server may just have written of a check of its own.
+        if code == 1 || tries == 5 {
+            break (code, text);
+        }
+    };
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("stalled"), "{text}");
     belfry.send(&event("kept.safe", "ada"));

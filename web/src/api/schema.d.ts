@@ -642,6 +642,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/export/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All events that a filter picks, one JSON object a line. That they were taken is an event itself. A stream that ends
+         *     without its last chunk was broken off; there are more events then.
+         * @description Needs the privilege `reports:run`.
+         */
+        get: operations["events_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fields": {
         parameters: {
             query?: never;
@@ -4959,6 +4980,45 @@ export interface operations {
                 };
                 content: {
                     "application/pdf": number[];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    events_export: {
+        parameters: {
+            query?: {
+                /** @description KQL. */
+                filter?: string;
+                /** @description The earliest `@timestamp`: RFC 3339, `YYYY-MM-DD`, or `now-7d`. */
+                from?: string;
+                /** @description The latest `@timestamp`, exclusive. */
+                to?: string;
+                /** @description At most so many; all when absent. */
+                limit?: number;
+                /** @description `desc` (newest first, the default) or `asc`. */
+                order?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
                 };
             };
             /** @description What went wrong */
