@@ -528,7 +528,9 @@ async fn search() -> Result<Value> {
     ];
     let mut result = json!({ "step": "search" });
     for (name, path) in wanted {
-        result[name] = timed(&path, 40).await?;
+        // What looks at everything is asked a few times only.
+        let tries = if name == "part_of_a_rare_word" { 3 } else { 40 };
+        result[name] = timed(&path, tries).await?;
     }
     Ok(result)
 }

@@ -31,7 +31,7 @@ const SEVERAL: u32 = u32::MAX;
 /// The document has no value.
 const NONE: u32 = u32::MAX - 1;
 /// So many bytes of facets are kept.
-const KEPT_BYTES_MAX: usize = 96 * 1024 * 1024;
+const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// So many values of a field have numbers before they begin anew.
 const NUMBERED_MAX: usize = 400_000;
 const FIELDS_NUMBERED_MAX: usize = 64;

@@ -52,7 +52,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            heap_bytes: 96_000_000,
+            heap_bytes: 64_000_000,
             months_max: 64,
             commit_after: Duration::from_secs(10),
             commit_events_min: 2_000,

@@ -329,8 +329,8 @@ impl Counter<'_> {
         counts.each(&mut |group, tally| {
             let places = [group / counts.width.max(1), group % counts.width.max(1)];
             let places = if numbers.len() == 1 { [group, 0] } else { places };
-            let numbers = numbers.iter().zip(places).map(|(numbers, place)| numbers.get(place).copied());
-            let key = numbers.fold(Some(0), |key, number| Some(key? << 32 | u64::from(number?)));
+            let mut numbers = numbers.iter().zip(places).map(|(numbers, place)| numbers.get(place).copied());
+            let key = numbers.try_fold(0, |key, number| Some(key << 32 | u64::from(number?)));
             if let Some(key) = key {
                 self.groups.entry(key).or_insert(Tally::NONE).join(tally);
             }

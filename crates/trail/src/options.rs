@@ -46,7 +46,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             queue_bytes_max: 64 << 20,
-            recent_bytes_max: 48 << 20,
+            recent_bytes_max: 24 << 20,
             cache_bytes_max: 32 << 20,
             segment_entries_max: 65_536,
             segment_bytes_max: 64 << 20,
