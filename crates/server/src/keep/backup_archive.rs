@@ -414,7 +414,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        let large: Vec<u8> = (0..700_000_u32).map(|n| (n * n >> 7) as u8).collect();
+        let large: Vec<u8> = (0..700_000_u32).map(|n| ((n * n) >> 7) as u8).collect();
         let files: Vec<(&str, &[u8], Codec)> = vec![
             ("a", b"", Codec::Plain),
             ("b", b"", Codec::Zstd),
