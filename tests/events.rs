@@ -286,3 +286,30 @@ fn the_trail_is_served_as_tiles() {
     let anonymous = belfry.answer(belfry.client().get(format!("{}/trail/{organization}/tile/entries/000", belfry.url)));
     assert_eq!(anonymous.status, 401);
 }
+
+#[test]
+fn all_that_a_filter_picks_is_taken_out_as_a_stream_and_that_is_on_record() {
+    let belfry = Belfry::start();
+    let batch: Vec<Value> = (0..2_500).map(|n| event("user.login", if n % 5 == 0 { "ada" } else { "bob" })).collect();
+    let sent = belfry.post("/api/v1/events", &json!(batch)).good();
+    let first = sent["first"].as_u64().unwrap();
+
+    let export = |query: &str| belfry.get(&format!("/api/v1/export/events?{query}"));
+    let answer = export("filter=user.name:ada&order=asc");
+    assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
+    let text = answer.text();
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // The rows and, from the first moment on, nothing that came later, the record of this export included.
+    assert_eq!(rows.len(), 500);
+    let positions: Vec<u64> = rows.iter().map(|row| row["position"].as_u64().unwrap()).collect();
+    assert_eq!((positions[0], positions[499]), (first, first + 2_495), "oldest first, when asked for");
+    assert!(rows.iter().all(|row| row["event"]["user"]["name"] == "ada"));
+    assert_eq!(export("filter=user.name:bob&limit=7").text().lines().count(), 7);
+
+    let taken = belfry.search("event.action: audit.exported");
+    assert_eq!(taken.len(), 2, "{taken:?}");
+    assert_eq!(taken[1]["export"]["filter"], "user.name:ada");
+    export("filter=user.nme:ada").refused(422);
+    let stranger = belfry.client().get(format!("{}/api/v1/export/events", belfry.url));
+    belfry.answer(stranger).refused(401);
+}
