@@ -3,6 +3,7 @@
 //! A record may be wrapped: in an HTTP Event Collector envelope, in what a shipper puts around a line, in a syslog
 //! header. The wrapping is taken off first, then the decoders of the mapping are tried in their order.
 
+pub(crate) mod bundle;
 pub mod cef;
 pub(crate) mod json;
 pub mod kv;
@@ -33,17 +34,8 @@ pub enum Decoder {
 }
 
 impl Decoder {
-    pub const ALL: [Self; 9] = [
-        Self::Json,
-        Self::Syslog,
-        Self::Cef,
-        Self::Leef,
-        Self::Kv,
-        Self::Xml,
-        Self::Csv,
-        Self::Regex,
-        Self::Text,
-    ];
+    pub const ALL: [Self; 9] =
+        [Self::Json, Self::Syslog, Self::Cef, Self::Leef, Self::Kv, Self::Xml, Self::Csv, Self::Regex, Self::Text];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -119,7 +111,11 @@ pub(crate) fn decode<'e>(
     received_at: Timestamp,
     heap: &'e Heap,
 ) -> Result<Decoded<'e>, DecodeError> {
-    let text = heap.keep(String::from_utf8_lossy(syslog::trim_end(record)));
+    let record = syslog::trim_end(record);
+    let text = match std::str::from_utf8(record) {
+        Ok(text) => text,
+        Err(_) => heap.text(&String::from_utf8_lossy(record)),
+    };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some(header) = known {
         return behind(header, Wrapping::default(), decoders, heap);

@@ -25,7 +25,7 @@ use crate::decode::{self, Decoded, Decoder};
 use crate::syslog::Syslog;
 use crate::value::{Heap, Val};
 
-pub use builtin::{Builtin, alias, builtin, find, for_app, recognise};
+pub use builtin::{Builtin, alias, builtin, find, for_app};
 pub use compile::{CompileError, PROGRAM_BYTES_MAX, version_of};
 pub use functions::reference;
 pub use samples::{Report, test};
@@ -163,6 +163,18 @@ impl Mapping {
         &self.head.apps
     }
 
+    /// Does it say by what its records are recognised: vendors of CEF and LEEF, marks of JSON?
+    pub fn is_telling(&self) -> bool {
+        !self.head.vendors.is_empty() || !self.head.marks.is_empty()
+    }
+
+    /// Is this record one that the mapping recognises by what it says of itself?
+    pub fn recognises(&self, record: &[u8], meta: &Meta<'_>) -> bool {
+        let heap = Heap::new(HEAP_BYTES_MAX);
+        let decoded = self.decode(record, meta, &heap);
+        decoded.is_ok_and(|decoded| Recognised { decoded: &decoded }.fits(self))
+    }
+
     /// What the compiler finds odd, though the mapping works.
     pub fn warnings(&self) -> &[CompileError] {
         &self.warnings
@@ -170,7 +182,26 @@ impl Mapping {
 
     /// Turns a record into events. Depends on its arguments alone, so that a replay gives the same.
     pub fn run(&self, record: &[u8], meta: &Meta<'_>) -> Outcome<'static> {
-        self.read(record, meta, |outcome: Outcome<'_>| outcome.into_owned())
+        let one = |record: &[u8]| self.read(record, meta, |outcome: Outcome<'_>| outcome.into_owned());
+        let Some(records) = self.split(record) else { return one(record) };
+        let mut all = Vec::new();
+        for record in records {
+            match one(record) {
+                Outcome::Events(mut events) => all.append(&mut events),
+                Outcome::Skipped(_) => {}
+                failed @ Outcome::Failed(_) => return failed,
+            }
+        }
+        match all.is_empty() {
+            true => Outcome::Skipped("the bundle holds no record".to_owned()),
+            false => Outcome::Events(all),
+        }
+    }
+
+    /// The records of a bundle, where the mapping says that there are such and this is one. Each is read, kept and set
+    /// aside by itself.
+    pub fn split<'r>(&self, record: &'r [u8]) -> Option<Vec<&'r [u8]>> {
+        decode::bundle::split(record, self.head.bundle.as_deref()?)
     }
 
     /// [`Mapping::run`] without copies: the events live as long as `then` looks at them.
@@ -272,7 +303,7 @@ impl Mapping {
     ) -> Result<Outcome<'e>, Reason> {
         let Program { statements, variables, fields, tree } = &self.program;
         let env = expr::Env { heap, inputs: inputs.0, received_at: meta.received_at };
-        let mut frame = expr::Frame { variables: vec![Val::Null; *variables], fields: vec![Val::Null; *fields], steps: 0 };
+        let mut frame = expr::Frame { variables: heap.slots(*variables), fields: heap.slots(*fields), steps: 0 };
         expr::run(statements, &env, &mut frame).map_err(|stop| match stop {
             expr::Stop::Abort(reason) => {
                 Reason { code: Code::Refused, text: reason.unwrap_or("the mapping refused this record").to_owned() }
@@ -296,7 +327,7 @@ impl Mapping {
         {
             *field = Val::Number(f64::from(number));
         }
-        let root = tree.event(&frame.fields, heap);
+        let root = tree.event(frame.fields, heap);
         let several = tree.events.and_then(|slot| frame.fields.get(slot)).copied().unwrap_or_default();
         let mut events = match several {
             Val::List(each) if each.len() > EVENTS_MAX => return Err(too_many(each.len())),
@@ -344,12 +375,14 @@ impl Recognised<'_> {
         match self.decoded.decoder {
             Decoder::Cef | Decoder::Leef => {
                 let said = ["deviceVendor", "deviceProduct", "vendor", "product"].map(|name| native.get(name));
-                let said = |vendor: &String| said.iter().filter_map(|v| v.as_text()).any(|v| v.eq_ignore_ascii_case(vendor));
+                let said =
+                    |vendor: &String| said.iter().filter_map(|v| v.as_text()).any(|v| v.eq_ignore_ascii_case(vendor));
                 mapping.head.vendors.iter().any(said)
             }
             Decoder::Json => {
                 // A bundle is recognised by its first record.
-                let inner = mapping.head.each.as_ref().map(|path| path.iter().fold(native, |of, name| of.get(name)).at(0));
+                let inner =
+                    mapping.head.each.as_ref().map(|path| path.iter().fold(native, |of, name| of.get(name)).at(0));
                 let there = |record: Val<'_>, mark: &Vec<String>| {
                     !record.get(&mark.join(".")).is_null()
                         || !mark.iter().fold(record, |of, name| of.get(name)).is_null()
@@ -359,11 +392,6 @@ impl Recognised<'_> {
             }
             _ => false,
         }
-    }
-
-    /// Is there something that tells whose record it is?
-    pub fn is_telling(&self) -> bool {
-        matches!(self.decoded.decoder, Decoder::Json | Decoder::Cef | Decoder::Leef)
     }
 }
 

@@ -25,6 +25,7 @@ const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 impl<'e> Val<'e> {
     /// The member of that name; null where there is none, and where this is no object.
+    #[inline]
     pub fn get(self, key: &str) -> Val<'e> {
         match self {
             Val::Object(members) => {
@@ -102,10 +103,8 @@ impl<'e> Val<'e> {
                 event::Value::Array(items)
             }
             Val::Object(members) => {
-                let members: event::Object<'e> = members
-                    .iter()
-                    .filter_map(|(name, value)| Some((without_nul(name), value.to_event()?)))
-                    .collect();
+                let members: event::Object<'e> =
+                    members.iter().filter_map(|(name, value)| Some((without_nul(name), value.to_event()?))).collect();
                 if members.is_empty() {
                     return None;
                 }
@@ -183,6 +182,11 @@ impl Heap {
             self.push(&mut object, name, value);
         }
         Val::Object(object.into_bump_slice())
+    }
+
+    /// Room for `count` values, all null.
+    pub(crate) fn slots<'e>(&'e self, count: usize) -> &'e mut [Val<'e>] {
+        self.bump.alloc_slice_fill_copy(count, Val::Null)
     }
 
     /// An object that is being filled.

@@ -205,7 +205,10 @@ fn errors_say_where() {
 #[test]
 fn a_program_cannot_hang_nor_take_the_server_with_it() {
     // Every line doubles a text: without a bound, the thirtieth would take a gigabyte.
-    let doubling = format!("# decoder: json\n.event.action = \"a\"\nx = \"0123456789\"\n{}.message = x", "x = x + x\n".repeat(200));
+    let doubling = format!(
+        "# decoder: json\n.event.action = \"a\"\nx = \"0123456789\"\n{}.message = x",
+        "x = x + x\n".repeat(200)
+    );
     let mapping = compile(&doubling).unwrap();
     let started = std::time::Instant::now();
     let outcome = mapping.run(b"{}", &Meta::at(now()));

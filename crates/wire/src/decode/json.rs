@@ -54,11 +54,7 @@ impl<'e> Visitor<'e> for Node<'e> {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Val<'e>, E> {
-        Ok(if value <= EXACT_MAX {
-            Val::Number(value as f64)
-        } else {
-            Val::Text(self.heap.text(&value.to_string()))
-        })
+        Ok(if value <= EXACT_MAX { Val::Number(value as f64) } else { Val::Text(self.heap.text(&value.to_string())) })
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Val<'e>, E> {

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
+use super::Mapping;
 use super::head::{Head, head};
-use super::{Mapping, Recognised};
 use crate::syslog::Syslog;
 
 /// A mapping that ships with Belfry.
@@ -30,7 +30,38 @@ macro_rules! shipped {
     };
 }
 
-const BUILTIN: &[Builtin] = shipped!["cef", "generic", "keeper", "sshd", "sudo", "teleport", "vault"];
+const BUILTIN: &[Builtin] = shipped![
+    "alertmanager",
+    "auditd",
+    "authentik",
+    "azure",
+    "beyondtrust",
+    "bitwarden",
+    "cef",
+    "cloudtrail",
+    "cyberark",
+    "delinea",
+    "entra",
+    "generic",
+    "github",
+    "gitlab",
+    "google-cloud",
+    "keeper",
+    "keycloak",
+    "kubernetes",
+    "okta",
+    "onepassword",
+    "pam",
+    "pam360",
+    "senhasegura",
+    "sshd",
+    "sudo",
+    "teleport",
+    "vault",
+    "vaultwarden",
+    "warpgate",
+    "windows",
+];
 
 /// All mappings that ship with Belfry, by name.
 pub fn builtin() -> &'static [Builtin] {
@@ -60,16 +91,6 @@ pub fn for_app(syslog: &Syslog<'_>) -> &'static str {
     let app = syslog.app.as_deref().unwrap_or_default();
     let app = app.rsplit('/').next().unwrap_or(app);
     named(|head| is_one_of(app, &head.apps)).unwrap_or("generic")
-}
-
-/// The shipped mapping whose product wrote this record, as far as the record shows it.
-pub fn recognise(record: &Recognised<'_>) -> Option<&'static Mapping> {
-    if !record.is_telling() {
-        return None;
-    }
-    let telling = |head: &Head| !head.vendors.is_empty() || !head.marks.is_empty();
-    let names = heads().iter().filter(|(_, head)| telling(head)).map(|(name, _)| *name);
-    names.filter_map(find).find(|mapping| record.fits(mapping))
 }
 
 fn named(fits: impl Fn(&Head) -> bool) -> Option<&'static str> {

@@ -51,7 +51,7 @@ impl Tree {
     }
 
     /// The event that the fields make. `heap` holds what must be written anew.
-    pub(super) fn event<'e>(&self, fields: &[Val<'e>], heap: &'e Heap) -> Object<'e> {
+    pub(super) fn event<'e>(&'e self, fields: &[Val<'e>], heap: &'e Heap) -> Object<'e> {
         object(&self.root, fields, heap)
     }
 }
@@ -73,7 +73,7 @@ fn sort(nodes: &mut [Node]) {
     nodes.iter_mut().for_each(|node| sort(&mut node.below));
 }
 
-fn object<'e>(nodes: &[Node], fields: &[Val<'e>], heap: &'e Heap) -> Object<'e> {
+fn object<'e>(nodes: &'e [Node], fields: &[Val<'e>], heap: &'e Heap) -> Object<'e> {
     let mut object = Object::new();
     for node in nodes {
         let own = node.slot.and_then(|slot| fields.get(slot)).and_then(|value| fitting(*value, node, heap));
@@ -87,7 +87,7 @@ fn object<'e>(nodes: &[Node], fields: &[Val<'e>], heap: &'e Heap) -> Object<'e> 
             (_, false) => Some(Value::Object(below)),
         };
         if let Some(value) = value {
-            object.insert(heap.text(&node.name), value);
+            object.insert(node.name.as_str(), value);
         }
     }
     object
@@ -112,7 +112,9 @@ fn fitting<'e>(value: Val<'e>, node: &Node, heap: &'e Heap) -> Option<Value<'e>>
     let Some(kind) = node.kind else { return value.to_event() };
     match (kind, value) {
         (_, Val::Null | Val::Object(_)) => None,
-        (_, Val::List(_)) if ["event.action", "event.outcome", "event.severity", "@timestamp"].contains(&node.dotted.as_str()) => {
+        (_, Val::List(_))
+            if ["event.action", "event.outcome", "event.severity", "@timestamp"].contains(&node.dotted.as_str()) =>
+        {
             fitting(value.at(0), node, heap)
         }
         (Kind::Text, Val::List(items)) => {

@@ -23,8 +23,8 @@ pub(super) const INPUTS: usize = 7;
 
 /// The state of a run: the variables, and the fields of the event by their slots.
 pub(super) struct Frame<'e> {
-    pub variables: Vec<Val<'e>>,
-    pub fields: Vec<Val<'e>>,
+    pub variables: &'e mut [Val<'e>],
+    pub fields: &'e mut [Val<'e>],
     pub steps: u32,
 }
 
@@ -52,6 +52,8 @@ pub(super) enum Expr {
     List(Vec<Expr>),
     Object(Vec<(Box<str>, Expr)>),
     Input(usize),
+    /// A field of the record by its path: what programs read most.
+    Path(usize, Vec<Box<str>>),
     Field(usize),
     Variable(usize),
     Get(Box<Expr>, Box<str>),
@@ -124,7 +126,22 @@ impl Pattern {
     }
 }
 
+impl Expr {
+    /// The member of that name of what this expression gives.
+    pub(super) fn member(self, name: String) -> Self {
+        match self {
+            Self::Input(place) => Self::Path(place, vec![name.into()]),
+            Self::Path(place, mut names) => {
+                names.push(name.into());
+                Self::Path(place, names)
+            }
+            of => Self::Get(Box::new(of), name.into()),
+        }
+    }
+}
+
 impl Const {
+    #[inline]
     fn value<'e>(&'e self, heap: &'e Heap) -> Val<'e> {
         match self {
             Self::Null => Val::Null,
@@ -140,11 +157,7 @@ impl Const {
 }
 
 /// Carries out statements; answers the value of the last one.
-pub(super) fn run<'e>(
-    statements: &'e [Statement],
-    env: &Env<'e>,
-    frame: &mut Frame<'e>,
-) -> Result<Val<'e>, Stop<'e>> {
+pub(super) fn run<'e>(statements: &'e [Statement], env: &Env<'e>, frame: &mut Frame<'e>) -> Result<Val<'e>, Stop<'e>> {
     let mut last = Val::Null;
     for statement in statements {
         frame.steps += 1;
@@ -216,6 +229,10 @@ impl Expr {
                 Val::Object(object.into_bump_slice())
             }
             Self::Input(place) => env.inputs.get(*place).copied().unwrap_or_default(),
+            Self::Path(place, names) => {
+                let input = env.inputs.get(*place).copied().unwrap_or_default();
+                names.iter().fold(input, |of, name| of.get(name))
+            }
             Self::Field(slot) => frame.fields.get(*slot).copied().unwrap_or_default(),
             Self::Variable(slot) => frame.variables.get(*slot).copied().unwrap_or_default(),
             Self::Get(of, name) => of.value(env, frame)?.get(name),
@@ -304,7 +321,9 @@ fn binary<'e>(
         _ => None,
     };
     let number = |compute: fn(f64, f64) -> f64| match (left, right) {
-        (Val::Number(a), Val::Number(b)) => Some(compute(a, b)).filter(|n| n.is_finite()).map_or(Val::Null, Val::Number),
+        (Val::Number(a), Val::Number(b)) => {
+            Some(compute(a, b)).filter(|n| n.is_finite()).map_or(Val::Null, Val::Number)
+        }
         _ => Val::Null,
     };
     Ok(match operator {

@@ -81,6 +81,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         parameters: VALUE,
         returns: TEXT,
         call: |env, args| match address_of(env, args) {
+            // An IPv4 address has one form only.
+            Some(found) if found.ip.is_ipv4() && found.port.is_none() && is_plain_ipv4(arg(args, 0)) => arg(args, 0),
             Some(found) => Val::Text(env.heap.text(&found.ip.to_string())),
             None => Val::Null,
         },
@@ -116,9 +118,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         usage: "`success` or `failure` for the usual words for them (ok, true, allowed, granted; failed, false, denied, error …) and for HTTP statuses, else null.",
         parameters: VALUE,
         returns: TEXT,
-        call: |env, args| {
-            arg(args, 0).says(env.heap).and_then(words::outcome).map_or(Val::Null, Val::Text)
-        },
+        call: |env, args| arg(args, 0).says(env.heap).and_then(words::outcome).map_or(Val::Null, Val::Text),
     },
     Function {
         name: "slug",
@@ -362,6 +362,10 @@ fn arg<'e>(args: &[Val<'e>], index: usize) -> Val<'e> {
 
 fn address_of<'e>(env: &Env<'e>, args: &[Val<'e>]) -> Option<address::Address> {
     address::read(arg(args, 0).says(env.heap)?)
+}
+
+fn is_plain_ipv4(value: Val<'_>) -> bool {
+    value.as_text().is_some_and(|text| text.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
 }
 
 fn number<'e>(env: &Env<'e>, args: &[Val<'e>]) -> Val<'e> {

@@ -21,8 +21,10 @@ pub(super) struct Head {
     pub marks: Vec<Vec<String>>,
     /// Other names for the source.
     pub aliases: Vec<String>,
-    /// Where a bundle holds its records.
+    /// Where a record holds the things that become an event each.
     pub each: Option<Vec<String>>,
+    /// Where a bundle holds records that stand alone.
+    pub bundle: Option<Vec<String>>,
 }
 
 /// Reads the head of a program. Lines of comment that name nothing known are comments.
@@ -34,9 +36,8 @@ pub(super) fn head(program: &str) -> Result<Head, Vec<CompileError>> {
         let Some(comment) = line.strip_prefix('#') else { break };
         let Some((name, value)) = comment.split_once(':') else { continue };
         let (line, value) = (index + 1, value.trim());
-        let fault = |message: String, help: &str| {
-            vec![CompileError { line, column: 1, message, help: Some(help.to_owned()) }]
-        };
+        let fault =
+            |message: String, help: &str| vec![CompileError { line, column: 1, message, help: Some(help.to_owned()) }];
         match name.trim() {
             "decoder" if decoder_line.is_none() => {
                 decoder_line = Some(line);
@@ -54,10 +55,8 @@ pub(super) fn head(program: &str) -> Result<Head, Vec<CompileError>> {
             "vendors" => head.vendors.extend(names(value)),
             "aliases" => head.aliases.extend(names(value)),
             "marks" => head.marks.extend(names(value).map(|dotted| path(&dotted))),
-            "each" if value.starts_with('.') && head.each.is_none() => {
-                let within = value.trim_start_matches('.');
-                head.each = Some(path(within.strip_prefix("native.").unwrap_or(within)));
-            }
+            "each" if value.starts_with('.') => head.each = Some(inner(value)),
+            "bundle" if value.starts_with('.') => head.bundle = Some(inner(value)),
             "columns" => {
                 head.decoders.columns.extend(names(value));
                 if head.decoders.columns.len() > COLUMNS_MAX {
@@ -114,6 +113,12 @@ fn help() -> String {
 
 fn names(value: &str) -> impl Iterator<Item = String> {
     value.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// `.native.records` and `.records` are the same.
+fn inner(value: &str) -> Vec<String> {
+    let within = value.trim_start_matches('.');
+    path(within.strip_prefix("native.").unwrap_or(within))
 }
 
 fn path(dotted: &str) -> Vec<String> {

@@ -43,8 +43,8 @@ impl Fault {
 
 /// The longest first, so that `==` is not two `=`.
 const SIGNS: [&str; 27] = [
-    "||", "&&", "??", "==", "!=", "<=", ">=", "=", "<", ">", "!", "+", "-", "*", "/", "%", "(", ")", "[", "]", "{", "}",
-    ",", ":", ".", "|", "@",
+    "||", "&&", "??", "==", "!=", "<=", ">=", "=", "<", ">", "!", "+", "-", "*", "/", "%", "(", ")", "[", "]", "{",
+    "}", ",", ":", ".", "|", "@",
 ];
 
 /// Takes a program apart.
@@ -75,9 +75,10 @@ pub(super) fn words(program: &str) -> Result<Vec<Word<'_>>, Fault> {
             }
             c if c.is_ascii_digit() => {
                 let length = rest.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(rest.len());
-                let fraction = rest.get(length..).and_then(|rest| rest.strip_prefix('.')).map_or(0, |digits| {
-                    digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len())
-                });
+                let fraction = rest
+                    .get(length..)
+                    .and_then(|rest| rest.strip_prefix('.'))
+                    .map_or(0, |digits| digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
                 let length = if fraction > 0 { length + 1 + fraction } else { length };
                 let digits: String = rest.chars().take(length).filter(|c| *c != '_').collect();
                 let number = digits.parse().map_err(|_| Fault::new(at, format!("{digits} is no number")))?;

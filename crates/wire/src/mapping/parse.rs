@@ -257,7 +257,9 @@ impl<'w, 'p> Parser<'w, 'p> {
             Kind::Number | Kind::Date => Kinds::NUMBER.or(Kinds::TEXT),
             Kind::Boolean => Kinds::BOOL.or(Kinds::TEXT),
         };
-        if kinds != Kinds::NULL && !kinds.without(Kinds::NULL).meets(accepts.without(Kinds::NULL)) || kinds == Kinds::OBJECT {
+        if kinds != Kinds::NULL && !kinds.without(Kinds::NULL).meets(accepts.without(Kinds::NULL))
+            || kinds == Kinds::OBJECT
+        {
             let holds = match field.kind {
                 Kind::Keyword | Kind::Text => "a text",
                 Kind::Ip => "an IP address",
@@ -370,7 +372,7 @@ impl<'w, 'p> Parser<'w, 'p> {
                     return Err(Fault::new(place, format!("{} has no members", kinds.words())));
                 }
                 expr = match segment {
-                    Segment::Name(name) => Expr::Get(Box::new(expr), name.into()),
+                    Segment::Name(name) => expr.member(name),
                     Segment::Index(index) => Expr::At(Box::new(expr), index),
                 };
                 kinds = Kinds::ANY;
@@ -516,7 +518,7 @@ impl<'w, 'p> Parser<'w, 'p> {
         if let Some(input) = input {
             path.next();
             let expr = path.fold(Expr::Input(input), |of, segment| match segment {
-                Segment::Name(name) => Expr::Get(Box::new(of), name.into()),
+                Segment::Name(name) => of.member(name),
                 Segment::Index(index) => Expr::At(Box::new(of), index),
             });
             return Ok((expr, Kinds::ANY));
@@ -527,7 +529,7 @@ impl<'w, 'p> Parser<'w, 'p> {
         }
         let field = Expr::Field(self.slot(names));
         let expr = path.fold(field, |of, segment| match segment {
-            Segment::Name(name) => Expr::Get(Box::new(of), name.into()),
+            Segment::Name(name) => of.member(name),
             Segment::Index(index) => Expr::At(Box::new(of), index),
         });
         Ok((expr, Kinds::ANY))
@@ -608,7 +610,8 @@ impl<'w, 'p> Parser<'w, 'p> {
         for (argument, parameter) in arguments.iter().zip(function.parameters) {
             if !argument.kinds.meets(parameter.accepts) {
                 let (accepts, kinds) = (parameter.accepts.words(), argument.kinds.words());
-                let fault = Fault::new(argument.at, format!("the {} of {name} is {accepts}, not {kinds}", parameter.name));
+                let fault =
+                    Fault::new(argument.at, format!("the {} of {name} is {accepts}, not {kinds}", parameter.name));
                 return Err(fault.help(function.usage));
             }
         }
@@ -680,12 +683,14 @@ fn list(items: Vec<Expr>) -> Expr {
 fn special(function: &'static Function, arguments: Vec<Argument>) -> Result<Expr, Fault> {
     let place = arguments.first().map_or(0, |argument| argument.at);
     let mut arguments = arguments.into_iter();
-    let mut next = || arguments.next().unwrap_or(Argument {
-        at: place,
-        expr: Expr::Const(Const::Null),
-        kinds: Kinds::NULL,
-        pattern: None,
-    });
+    let mut next = || {
+        arguments.next().unwrap_or(Argument {
+            at: place,
+            expr: Expr::Const(Const::Null),
+            kinds: Kinds::NULL,
+            pattern: None,
+        })
+    };
     let parts = match function.name {
         "has" => Some(Parts::Has),
         "begins" => Some(Parts::Begins),
