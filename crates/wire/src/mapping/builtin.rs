@@ -53,6 +53,8 @@ const BUILTIN: &[Builtin] = shipped![
     "onepassword",
     "pam",
     "pam360",
+    "postgresql",
+    "secobserve",
     "senhasegura",
     "sshd",
     "sudo",
