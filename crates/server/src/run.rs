@@ -38,6 +38,7 @@ pub enum Error {
 /// Runs a server until SIGTERM or SIGINT. `ready` is called once it answers.
 pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, SocketAddr)) -> Result<(), Error> {
     let started = Instant::now();
+    event::native::install(wire::mapping::native_fields);
     let mut signals = Signals::listen()?;
     let data = Data::open(&config.data).map_err(setup::Error::from)?;
     // What must not be opened is said first, whatever else is in the way.
