@@ -60,6 +60,11 @@ fn rfc5424(text: &str, priority: Option<u8>, received_at: Timestamp) -> Option<S
         return None;
     }
     let (host, rest) = word(rest);
+    // Some vaults put their record right behind the host, where the application belongs.
+    if ["CEF:", "LEEF:", "{"].iter().any(|format| rest.starts_with(format)) {
+        let message = Syslog::text(Cow::Borrowed(rest));
+        return Some(Syslog { form: Form::Rfc5424, priority, time, host: present(host), ..message });
+    }
     let (app, rest) = word(rest);
     let (process_id, rest) = word(rest);
     let (message_id, rest) = word(rest);
