@@ -3,20 +3,20 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The word for a source. The first that fits, in the order off, new, silent, rejecting, late, ok.
+/// The word for a source: the first that fits, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthState {
     /// Switched off.
     Off,
+    /// It was expected to speak, and does not.
+    Silent,
+    /// A twentieth or more of what came in this hour and the one before was set aside.
+    Rejecting,
     /// Nothing has come yet.
     #[default]
     New,
-    /// It was expected to speak, and does not.
-    Silent,
-    /// A twentieth or more of what came in the last two hours was set aside.
-    Rejecting,
-    /// What comes is old: more than five minutes, and more than this source's own habit.
+    /// What comes is old: more than five minutes, and more than is this source's habit.
     Late,
     Ok,
 }

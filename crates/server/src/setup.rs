@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{self, Data};
 use crate::index::TrailEntries;
+use crate::ingest::health::Health;
 use crate::ingest::{Intake, IntakeError, Registry, RegistryError};
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
@@ -167,6 +168,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
     let store = Arc::new(Store::open(&data.index(&organization), store::Options::default(), entries)?);
     let registry = Arc::new(Registry::open(pool.clone(), clock.now().as_millisecond()).await?);
     let intake = Intake::open(door.clone(), pool.clone(), clock.clone(), registry).await?;
+    let health = Arc::new(Health::open(&pool, clock.now()).await?);
     let proxies = config.proxies();
     let (outgoing, bell) = (Outgoing::default(), Bell::default());
     let notify = Notify::new(notify::Needs {
@@ -209,7 +211,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         removals: Removals::default(),
         backups,
         intake,
-        rates: Arc::default(),
+        health,
         outgoing,
         access: access::Memory::default(),
         self_checks: SelfChecks::default(),

@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod body;
+pub mod health;
 pub mod intake;
 pub mod registry;
 pub mod replay;

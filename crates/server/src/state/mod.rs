@@ -7,6 +7,7 @@ pub mod channels;
 pub mod deliveries;
 pub mod erasures;
 pub mod followers;
+pub mod health;
 pub mod holds;
 pub mod inbox;
 pub mod mappings;
