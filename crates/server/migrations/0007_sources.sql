@@ -118,10 +118,11 @@ CREATE TABLE selection_rules (
     created_at INTEGER NOT NULL,
     created_by TEXT    NOT NULL,
     updated_at INTEGER NOT NULL,
-    updated_by TEXT    NOT NULL
+    updated_by TEXT    NOT NULL,
+    left_out   INTEGER NOT NULL DEFAULT 0        -- events, since it was made
 );
 
--- Kept when the rule is gone: what was left out stays countable.
+-- Kept for two weeks, also when the rule is gone: what was left out stays countable.
 CREATE TABLE selection_counts (
     rule   TEXT    NOT NULL,
     hour   INTEGER NOT NULL,                     -- hours since 1970

@@ -79,6 +79,7 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     app.spawn_gently("outbox", app.notify.clone().send(app.stop.clone()));
     app.spawn_gently("removals", removal::work(app.clone()));
     app.spawn("retention", retention::daily(app.clone()));
+    app.spawn_gently("selection", app.intake.selection().clone().keep_counting(app.stop.clone()));
     app.spawn("source.rejected", app.intake.clone().raise_rejections());
     syslog.serve(&app);
 

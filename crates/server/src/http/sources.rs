@@ -318,7 +318,7 @@ pub async fn mappings_test(
     let results = tokio::task::spawn_blocking(move || {
         let program = draft.as_ref().or(known.as_ref().map(|known| &known.mapping));
         let program = program.ok_or_else(|| Problem::from(RegistryError::UnknownMapping { name: name.clone() }))?;
-        let origin = Origin { source: Some(&name), provider: None, mapping: None };
+        let origin = Origin { source: Some(&name), ..Origin::default() };
         let results = test.samples.iter().map(|sample| {
             let mut result = MappingTestResult { ok: false, events: Vec::new(), skipped: None, error: None };
             match program.run(sample.as_bytes(), &Meta::at(received_at)) {

@@ -83,6 +83,7 @@ pub async fn follow(needs: Needs) {
                 }
             }
         }
+        notices_wait |= needs.health.was_rung();
         if notices_wait {
             notices_wait = tell(&needs, now).await;
         }

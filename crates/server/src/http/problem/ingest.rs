@@ -43,6 +43,9 @@ impl From<RegistryError> for Problem {
                 Self::not_found(format!("{text}; make it under Sources, or leave ?source= away for events as they are"))
             }
             RegistryError::UnknownMapping { .. } => Self::not_found(text),
+            RegistryError::NotGranted { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "not-granted", "This is not shared with the application").detail(text)
+            }
             RegistryError::Disabled { .. } | RegistryError::Taken { .. } | RegistryError::Builtin { .. } => {
                 Self::conflict(text)
             }

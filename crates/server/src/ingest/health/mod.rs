@@ -11,6 +11,7 @@ pub mod sequence;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::health::SilenceMode;
 use event::{Event, Value};
@@ -19,7 +20,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 use sqlx::SqlitePool;
 
-use crate::append::OWN_SOURCE;
+use crate::append::{OWN_SOURCE, SENT_BY};
 use crate::state::health::{self as state, Gap, SilenceSetting};
 use crate::state::{followers, new_id, sources};
 use facts::{Facts, Glance, HOURS_KEPT, Setting, Turn};
@@ -46,6 +47,8 @@ type Key = (String, String);
 pub struct Health {
     table: Mutex<Table>,
     marks: Mutex<Vec<Mark>>,
+    /// Somebody else has left events to be told.
+    rung: AtomicBool,
 }
 
 /// The number of an event that the selection left out: it is not in the trail, and not missing.
@@ -138,7 +141,7 @@ impl Health {
         for setting in state::silence(pool).await? {
             table.settings.insert(setting.source.clone(), setting_of(&setting));
         }
-        Ok(Self { table: Mutex::new(table), marks: Mutex::default() })
+        Ok(Self { table: Mutex::new(table), ..Self::default() })
     }
 
     /// Takes entries of the trail, in their order.
@@ -173,6 +176,16 @@ impl Health {
             let mut table = self.table.lock();
             marks.into_iter().for_each(|mark| table.number(mark.key, mark.number, mark.at_ms));
         }
+    }
+
+    /// Says that an event waits to be told.
+    pub fn ring(&self) {
+        self.rung.store(true, Ordering::Release);
+    }
+
+    /// Whether it was rung since the last time somebody asked.
+    pub fn was_rung(&self) -> bool {
+        self.rung.swap(false, Ordering::AcqRel)
     }
 
     /// Sets when a source counts as silent.
@@ -495,9 +508,9 @@ fn glance(bytes: &[u8], now: Timestamp) -> Option<Entry> {
         let text = || value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         match path {
             "@timestamp" => happened = value.as_str().and_then(|text| text.parse::<Timestamp>().ok()),
-            "agent.id" => entry.glance.device = text(),
             "entity.id" => entry.about = text(),
             "event.action" => entry.action = text(),
+            SENT_BY => entry.glance.device = text(),
             "event.ingested" => ingested = value.as_str().and_then(|text| text.parse::<Timestamp>().ok()),
             "event.module" => entry.source = text(),
             "event.provider" => entry.provider = text(),
@@ -737,6 +750,6 @@ mod tests {
         check(json!({"event.sequence": 3}), Some(""));
         check(json!({"event.sequence": 3, "host.name": "a", "process.name": "sshd"}), Some("a / sshd"));
         check(json!({"event.sequence": 3, "host.name": "a", "event.provider": "p", "session.id": "s"}), Some("a / s"));
-        check(json!({"event.sequence": 3, "agent.id": "d", "event.provider": "p"}), Some("d / p"));
+        check(json!({"event.sequence": 3, "event.enrolled_device": "d", "event.provider": "p"}), Some("d / p"));
     }
 }
