@@ -36,8 +36,6 @@ pub struct Enrolment {
     pub expires_at: i64,
 }
 
-const ENROLMENT: &str = "id, application, device, lock_first, networks, created_at, created_by, expires_at";
-
 pub async fn all(pool: &SqlitePool) -> sqlx::Result<Vec<Application>> {
     sqlx::query_as("SELECT * FROM applications ORDER BY name").fetch_all(pool).await
 }
@@ -126,17 +124,14 @@ pub async fn add_enrolment(connection: &mut SqliteConnection, row: &Enrolment, h
 
 /// Enrolments of an application that nobody has redeemed, the newest first.
 pub async fn enrolments(connection: &mut SqliteConnection, application: &str) -> sqlx::Result<Vec<Enrolment>> {
-    sqlx::query_as(&format!("SELECT {ENROLMENT} FROM enrolments WHERE application = $1 ORDER BY id DESC"))
+    sqlx::query_as("SELECT * FROM enrolments WHERE application = $1 ORDER BY id DESC")
         .bind(application)
         .fetch_all(connection)
         .await
 }
 
 pub async fn enrolment_by_hash(connection: &mut SqliteConnection, hash: &[u8]) -> sqlx::Result<Option<Enrolment>> {
-    sqlx::query_as(&format!("SELECT {ENROLMENT} FROM enrolments WHERE token_hash = $1"))
-        .bind(hash)
-        .fetch_optional(connection)
-        .await
+    sqlx::query_as("SELECT * FROM enrolments WHERE token_hash = $1").bind(hash).fetch_optional(connection).await
 }
 
 pub async fn remove_enrolment(connection: &mut SqliteConnection, id: &str) -> sqlx::Result<()> {

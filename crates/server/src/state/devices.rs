@@ -22,20 +22,17 @@ pub struct Device {
     pub told_events: i64,
 }
 
-const COLUMNS: &str = "id, application, name, previous_until, networks, suspended, enrolled_at, enrolled_from, rotated_at, \
-     last_seen_at, last_address, version, told_day, told_events";
-
 pub async fn all(pool: &SqlitePool, application: Option<&str>) -> sqlx::Result<Vec<Device>> {
-    sqlx::query_as(&format!(
-        "SELECT {COLUMNS} FROM devices WHERE $1 IS NULL OR application = $1 ORDER BY application, name, id LIMIT 10000"
-    ))
+    sqlx::query_as(
+        "SELECT * FROM devices WHERE $1 IS NULL OR application = $1 ORDER BY application, name, id LIMIT 10000",
+    )
     .bind(application)
     .fetch_all(pool)
     .await
 }
 
 pub async fn find(connection: &mut SqliteConnection, id: &str) -> sqlx::Result<Option<Device>> {
-    sqlx::query_as(&format!("SELECT {COLUMNS} FROM devices WHERE id = $1")).bind(id).fetch_optional(connection).await
+    sqlx::query_as("SELECT * FROM devices WHERE id = $1").bind(id).fetch_optional(connection).await
 }
 
 /// The device with that credential, and whether it is the one before the newest.
@@ -44,7 +41,7 @@ pub async fn find_by_hash(
     hash: &[u8],
     now: i64,
 ) -> sqlx::Result<Option<(Device, bool)>> {
-    let newest: Option<Device> = sqlx::query_as(&format!("SELECT {COLUMNS} FROM devices WHERE token_hash = $1"))
+    let newest: Option<Device> = sqlx::query_as("SELECT * FROM devices WHERE token_hash = $1")
         .bind(hash)
         .fetch_optional(&mut *connection)
         .await?;
@@ -52,7 +49,7 @@ pub async fn find_by_hash(
         return Ok(Some((device, false)));
     }
     let before: Option<Device> =
-        sqlx::query_as(&format!("SELECT {COLUMNS} FROM devices WHERE previous_hash = $1 AND previous_until > $2"))
+        sqlx::query_as("SELECT * FROM devices WHERE previous_hash = $1 AND previous_until > $2")
             .bind(hash)
             .bind(now)
             .fetch_optional(connection)
