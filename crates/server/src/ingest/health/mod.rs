@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::health::SilenceMode;
-use event::{Event, Value};
+use event::Event;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::json;
