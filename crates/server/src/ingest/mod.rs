@@ -3,10 +3,13 @@
 
 pub mod activity;
 pub mod body;
+pub mod health;
 pub mod intake;
 pub mod registry;
 pub mod replay;
+pub mod selection;
 pub mod syslog;
 
-pub use intake::{Intake, IntakeError, Records, Sender};
+pub use intake::{Identity, Intake, IntakeError, Records, Sender};
 pub use registry::{Registry, RegistryError};
+pub use selection::Selection;

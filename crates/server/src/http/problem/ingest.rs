@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 
 use super::Problem;
 use crate::ingest::body::BodyError;
+use crate::ingest::selection::SelectionError;
 use crate::ingest::{IntakeError, RegistryError};
 
 impl From<IntakeError> for Problem {
@@ -43,6 +44,9 @@ impl From<RegistryError> for Problem {
                 Self::not_found(format!("{text}; make it under Sources, or leave ?source= away for events as they are"))
             }
             RegistryError::UnknownMapping { .. } => Self::not_found(text),
+            RegistryError::NotGranted { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "not-granted", "This is not shared with the application").detail(text)
+            }
             RegistryError::Disabled { .. } | RegistryError::Taken { .. } | RegistryError::Builtin { .. } => {
                 Self::conflict(text)
             }
@@ -55,6 +59,19 @@ impl From<RegistryError> for Problem {
             ),
             RegistryError::Invalid { field, reason } => Self::invalid(format!("/{field}"), reason),
             RegistryError::State(error) => error.into(),
+        }
+    }
+}
+
+impl From<SelectionError> for Problem {
+    fn from(error: SelectionError) -> Self {
+        let text = error.to_string();
+        match error {
+            SelectionError::NotFound { .. } => Self::not_found(text),
+            SelectionError::Invalid { pointer, reason } => Self::invalid(pointer, reason),
+            SelectionError::Filter(error) => Self::filter("/filter", &error),
+            SelectionError::TooMany => Self::conflict(text),
+            SelectionError::State(error) => error.into(),
         }
     }
 }
