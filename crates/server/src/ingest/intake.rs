@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trail::Tag;
 use wire::decode::Decoder;
 use wire::mapping::{Meta, Outcome};
+use wire::syslog::Syslog;
 
 use super::body::{self, BodyError, Piece};
 use super::registry::{Compiled, Registry, RegistryError};
@@ -79,8 +80,9 @@ pub type Refusal = (&'static str, String, Option<String>);
 
 /// A record that was not understood.
 #[derive(Debug, Clone)]
-struct Reject {
+pub(super) struct Reject {
     index: usize,
+    peer: Option<IpAddr>,
     code: &'static str,
     error: String,
     field: Option<String>,
@@ -88,11 +90,33 @@ struct Reject {
     record: Vec<u8>,
 }
 
+/// What came of records so far.
 #[derive(Default)]
-struct Reading {
+pub(super) struct Reading {
     admitted: Vec<Admitted>,
     skipped: u64,
     rejects: Vec<Reject>,
+}
+
+impl Reading {
+    pub(super) fn refuse(&mut self, sender: &Sender, index: usize, (code, error, field): Refusal, record: &[u8]) {
+        let source = sender.source.clone().unwrap_or_else(|| "events".to_owned());
+        self.rejects.push(Reject { index, peer: sender.peer, code, error, field, source, record: record.to_vec() });
+    }
+
+    pub(super) fn seen(&self) -> usize {
+        self.admitted.len() + self.rejects.len()
+    }
+
+    pub(super) fn append(&mut self, other: &mut Self) {
+        self.admitted.append(&mut other.admitted);
+        self.skipped += other.skipped;
+        self.rejects.append(&mut other.rejects);
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Admitted>, Vec<Reject>) {
+        (self.admitted, self.rejects)
+    }
 }
 
 /// Takes batches in.
@@ -140,6 +164,14 @@ impl Intake {
         &self.registry
     }
 
+    pub(super) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Room for a body of `bytes`; given back when the permit is dropped.
     pub fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, IntakeError> {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
@@ -156,6 +188,16 @@ impl Intake {
         self: &Arc<Self>,
         sender: Sender,
         records: Records,
+        key: Option<&str>,
+    ) -> Result<Receipt, IntakeError> {
+        self.take_shared(sender, Arc::new(records), key).await
+    }
+
+    /// The same for a caller that tries again when the server is busy, and keeps the batch for that.
+    pub async fn take_shared(
+        self: &Arc<Self>,
+        sender: Sender,
+        records: Arc<Records>,
         key: Option<&str>,
     ) -> Result<Receipt, IntakeError> {
         let tag = key.map(|key| tag_of(&sender.provider, key, &records));
@@ -175,7 +217,7 @@ impl Intake {
             receipt.last = Some(positions.first + positions.count.saturating_sub(1));
             receipt.repeated = positions.repeated;
         }
-        self.set_aside(&sender, tag.as_ref(), reading.rejects, &mut receipt).await?;
+        self.set_aside(tag.as_ref(), &reading.rejects, &mut receipt).await?;
         Ok(receipt)
     }
 
@@ -235,12 +277,30 @@ impl Intake {
     ) {
         let outcome = match (piece.broken, reader) {
             (Some(reason), _) => Err(("body", reason.to_owned(), None)),
-            (None, Some(reader)) => self.map(sender, reader, piece.bytes, reading),
+            (None, Some(reader)) => self.map(sender, reader, piece.bytes, None, reading),
             (None, None) => self.admit_json(sender, piece.bytes).map(|admitted| reading.admitted.push(admitted)),
         };
-        if let Err((code, error, field)) = outcome {
-            let source = sender.source.clone().unwrap_or_else(|| "events".to_owned());
-            reading.rejects.push(Reject { index, code, error, field, source, record: piece.bytes.to_vec() });
+        if let Err(refusal) = outcome {
+            reading.refuse(sender, index, refusal, piece.bytes);
+        }
+    }
+
+    /// Reads a message whose header is known already.
+    pub(super) fn read_message(
+        &self,
+        sender: &Sender,
+        reader: Option<&Compiled>,
+        index: usize,
+        message: &[u8],
+        header: &Syslog<'_>,
+        reading: &mut Reading,
+    ) {
+        let outcome = match reader {
+            Some(reader) => self.map(sender, reader, message, Some(header), reading),
+            None => self.admit_json(sender, message).map(|admitted| reading.admitted.push(admitted)),
+        };
+        if let Err(refusal) = outcome {
+            reading.refuse(sender, index, refusal, message);
         }
     }
 
@@ -258,8 +318,15 @@ impl Intake {
         })
     }
 
-    fn map(&self, sender: &Sender, reader: &Compiled, record: &[u8], reading: &mut Reading) -> Result<(), Refusal> {
-        let meta = Meta { received_at: self.clock.now(), peer: sender.peer, syslog: None };
+    fn map(
+        &self,
+        sender: &Sender,
+        reader: &Compiled,
+        record: &[u8],
+        syslog: Option<&Syslog<'_>>,
+        reading: &mut Reading,
+    ) -> Result<(), Refusal> {
+        let meta = Meta { received_at: self.clock.now(), peer: sender.peer, syslog };
         match reader.mapping.run(record, &meta) {
             Outcome::Skipped(_) => {
                 reading.skipped += 1;
@@ -278,11 +345,15 @@ impl Intake {
         }
     }
 
+    /// Sets aside what nobody waits for a receipt of.
+    pub(super) async fn keep_rejects(&self, rejects: &[Reject]) -> Result<(), IntakeError> {
+        self.set_aside(None, rejects, &mut Receipt::default()).await
+    }
+
     async fn set_aside(
         &self,
-        sender: &Sender,
         tag: Option<&Tag>,
-        rejects: Vec<Reject>,
+        rejects: &[Reject],
         receipt: &mut Receipt,
     ) -> Result<(), IntakeError> {
         if rejects.is_empty() {
@@ -298,7 +369,7 @@ impl Intake {
             .map(|reject| New {
                 source: &reject.source,
                 received_at,
-                peer: sender.peer.map(|peer| peer.to_string()),
+                peer: reject.peer.map(|peer| peer.to_string()),
                 code: reject.code,
                 reason: &reject.error,
                 field: reject.field.as_deref(),
@@ -310,12 +381,12 @@ impl Intake {
         let ids = set_aside::add(&self.pool, &kept).await?;
         self.waiting_records.fetch_add(ids.len() as u64, Ordering::Relaxed);
         self.waiting_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.count_rejections(&rejects);
+        self.count_rejections(rejects);
 
         let mut ids = ids.into_iter();
         for reject in rejects {
-            let set_aside = if keep(&reject) { ids.next().map(|id| id.to_string()) } else { None };
-            let mut error = reject.error;
+            let set_aside = if keep(reject) { ids.next().map(|id| id.to_string()) } else { None };
+            let mut error = reject.error.clone();
             if set_aside.is_none() {
                 error.push_str(if full {
                     "; not kept, since too much waits to be settled"
@@ -324,7 +395,7 @@ impl Intake {
                 });
             }
             if receipt.rejected.len() < RECEIPT_REJECTED_MAX {
-                receipt.rejected.push(Rejected { index: reject.index, error, field: reject.field, set_aside });
+                receipt.rejected.push(Rejected { index: reject.index, error, field: reject.field.clone(), set_aside });
             } else {
                 receipt.rejected_more += 1;
             }

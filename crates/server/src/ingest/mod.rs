@@ -3,7 +3,9 @@
 
 pub mod activity;
 pub mod body;
+pub mod inputs;
 pub mod intake;
+pub mod messages;
 pub mod registry;
 pub mod replay;
 pub mod syslog;

@@ -49,6 +49,32 @@ pub struct Compiled {
 struct Tables {
     sources: HashMap<String, Source>,
     mappings: HashMap<String, Arc<Compiled>>,
+    /// The administrator's own sources by the applications their mappings name, in small letters.
+    apps: HashMap<String, String>,
+}
+
+/// Which source reads which syslog message, as it was settled when this was asked for. Cheap to clone.
+#[derive(Clone)]
+pub struct Routes(Arc<Tables>);
+
+impl Routes {
+    /// The source of a message that names none, by its application, else by its form; and the mapping that reads it.
+    pub fn of(&self, message: &Syslog<'_>) -> (&str, Option<&Compiled>) {
+        let tables = &*self.0;
+        let app = message.app.as_deref().unwrap_or_default();
+        let own = if tables.apps.is_empty() || app.is_empty() {
+            None
+        } else if app.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            tables.apps.get(&app.to_ascii_lowercase())
+        } else {
+            tables.apps.get(app)
+        };
+        let name = own.map_or_else(|| mapping::for_app(message), String::as_str);
+        let source = tables.sources.get(name).filter(|source| source.enabled);
+        let source = source.or_else(|| tables.sources.get("generic"));
+        let Some(source) = source else { return ("generic", None) };
+        (&source.name, tables.mappings.get(&source.mapping).map(|compiled| &**compiled))
+    }
 }
 
 /// The sources and mappings in force. Reading takes no lock for longer than a clone.
@@ -95,6 +121,12 @@ impl Registry {
         for source in sources::all(&self.pool).await? {
             tables.sources.insert(source.name.clone(), source);
         }
+        for source in tables.sources.values().filter(|source| source.enabled && !source.builtin) {
+            let Some(compiled) = tables.mappings.get(&source.mapping) else { continue };
+            for app in compiled.mapping.apps() {
+                tables.apps.insert(app.to_ascii_lowercase(), source.name.clone());
+            }
+        }
         *self.tables.write() = Arc::new(tables);
         Ok(())
     }
@@ -113,17 +145,9 @@ impl Registry {
         mapping.cloned().map(Some).ok_or_else(|| RegistryError::UnknownMapping { name: source.mapping.clone() })
     }
 
-    /// Which source reads a syslog message that names none: by its application, else by its form.
-    pub fn of_syslog(&self, message: &Syslog<'_>) -> String {
-        let tables = self.tables.read().clone();
-        let app = message.app.as_deref().unwrap_or_default();
-        let own = tables.sources.values().filter(|source| source.enabled && !source.builtin).find(|source| {
-            let mapping = tables.mappings.get(&source.mapping);
-            mapping.is_some_and(|compiled| compiled.mapping.apps().iter().any(|known| known.eq_ignore_ascii_case(app)))
-        });
-        let name = own.map_or_else(|| mapping::for_app(message), |source| source.name.as_str());
-        let enabled = tables.sources.get(name).is_some_and(|source| source.enabled);
-        if enabled { name.to_owned() } else { "generic".to_owned() }
+    /// How syslog messages find their sources at this moment.
+    pub fn routes(&self) -> Routes {
+        Routes(self.tables.read().clone())
     }
 
     pub fn source(&self, name: &str) -> Option<Source> {
