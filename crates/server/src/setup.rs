@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{self, Data};
 use crate::index::TrailEntries;
+use crate::ingest::inputs::Inputs;
 use crate::ingest::{Intake, IntakeError, Registry, RegistryError};
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
@@ -209,6 +210,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         removals: Removals::default(),
         backups,
         intake,
+        inputs: Inputs::default(),
         rates: Arc::default(),
         outgoing,
         access: access::Memory::default(),

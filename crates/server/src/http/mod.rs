@@ -18,6 +18,7 @@ mod export;
 pub mod extract;
 pub mod guard;
 pub mod ingest;
+pub mod inputs;
 pub mod notify;
 pub mod openapi;
 pub mod problem;

@@ -12,7 +12,9 @@ use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::guard::guard;
-use super::{access, backups, events, export, ingest, notify, openapi, report, retention, sources, system, trail};
+use super::{
+    access, backups, events, export, ingest, inputs, notify, openapi, report, retention, sources, system, trail,
+};
 use crate::app::App;
 
 /// What a route needs of its subject.
@@ -72,6 +74,7 @@ pub fn routes() -> Vec<Route> {
         events::routes(),
         export::routes(),
         ingest::routes(),
+        inputs::routes(),
         notify::routes(),
         report::routes(),
         retention::routes(),

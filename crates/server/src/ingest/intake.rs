@@ -350,12 +350,7 @@ impl Intake {
         self.set_aside(None, rejects, &mut Receipt::default()).await
     }
 
-    async fn set_aside(
-        &self,
-        tag: Option<&Tag>,
-        rejects: &[Reject],
-        receipt: &mut Receipt,
-    ) -> Result<(), IntakeError> {
+    async fn set_aside(&self, tag: Option<&Tag>, rejects: &[Reject], receipt: &mut Receipt) -> Result<(), IntakeError> {
         if rejects.is_empty() {
             return Ok(());
         }

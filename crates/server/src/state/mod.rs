@@ -9,6 +9,7 @@ pub mod erasures;
 pub mod followers;
 pub mod holds;
 pub mod inbox;
+pub mod inputs;
 pub mod mappings;
 pub mod memory;
 pub mod removals;

@@ -102,12 +102,7 @@ fn shape(rest: &[u8], bytes_max: usize) -> Result<Option<Shape>, RelpError> {
 }
 
 /// Digits at `at`, and where they end; none while more may come.
-fn number(
-    rest: &[u8],
-    at: usize,
-    digits_max: usize,
-    missing: &'static str,
-) -> Result<Option<(u64, usize)>, RelpError> {
+fn number(rest: &[u8], at: usize, digits_max: usize, missing: &'static str) -> Result<Option<(u64, usize)>, RelpError> {
     let text = rest.get(at..).unwrap_or_default();
     let digits = text.iter().take(digits_max + 1).take_while(|byte| byte.is_ascii_digit()).count();
     if digits == text.len() && digits <= digits_max {
@@ -159,7 +154,9 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_refused() {
-        for stream in ["x open 0\n", "1 op\nen 0\n", "1 open x\n", "1 syslog 3 abcd\n", "1 syslog 101 ", "1234567890 a 0\n"] {
+        for stream in
+            ["x open 0\n", "1 op\nen 0\n", "1 open x\n", "1 syslog 3 abcd\n", "1 syslog 101 ", "1234567890 a 0\n"]
+        {
             let said = frames(stream.as_bytes(), 1);
             assert!(said.len() == 1 && said[0].starts_with('!'), "{stream:?}: {said:?}");
         }

@@ -114,7 +114,8 @@ async fn first(waiting: &mut VecDeque<Answers>) -> Option<Vec<u32>> {
 }
 
 fn answer(out: &mut Vec<u8>, transaction: u32, text: &str) {
-    let head = if text.is_empty() { format!("{transaction} rsp 0") } else { format!("{transaction} rsp {} ", text.len()) };
+    let head =
+        if text.is_empty() { format!("{transaction} rsp 0") } else { format!("{transaction} rsp {} ", text.len()) };
     out.extend_from_slice(head.as_bytes());
     out.extend_from_slice(text.as_bytes());
     out.push(b'\n');
