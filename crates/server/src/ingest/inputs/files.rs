@@ -303,9 +303,7 @@ impl Reader {
         match (copy, from) {
             (Some(mark), _) => mark,
             (None, From::Begin) => Mark::default(),
-            (None, From::End) => {
-                Mark { offset: file.metadata().map_or(0, |metadata| metadata.len()), ..Mark::default() }
-            }
+            (None, From::End) => Mark::at(file.metadata().map_or(0, |metadata| metadata.len())),
         }
     }
 

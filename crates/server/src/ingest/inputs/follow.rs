@@ -36,6 +36,11 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// A place in a file of which nothing is known yet.
+    pub fn at(offset: u64) -> Self {
+        Self { offset, ..Self::default() }
+    }
+
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
