@@ -476,14 +476,19 @@ async fn idle_syslog(process: u32, address: &str, senders: usize) -> Result<Valu
     }
     let began = Instant::now();
     while get("/api/v1/trail").await?["size"].as_u64().unwrap_or(0) < wanted {
-        anyhow::ensure!(began.elapsed() < Duration::from_secs(60), "not all messages came in: is ulimit -n large enough?");
+        anyhow::ensure!(
+            began.elapsed() < Duration::from_secs(60),
+            "not all messages came in: is ulimit -n large enough?"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // What they needed while they sent is given back when they were quiet for a moment.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let after = memory()?;
     let each = after.saturating_sub(before) as f64 * 1024.0 / senders as f64;
-    Ok(json!({ "step": "idle-syslog", "senders": senders, "before_kib": before, "after_kib": after, "bytes_each": each }))
+    Ok(
+        json!({ "step": "idle-syslog", "senders": senders, "before_kib": before, "after_kib": after, "bytes_each": each }),
+    )
 }
 
 /// 100,000 events as lines of JSON: when the first byte came, and the last.

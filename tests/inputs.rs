@@ -36,7 +36,7 @@ fn shown(belfry: &Belfry, id: &str) -> Value {
 /// How often each word that begins with `prefix` is in the trail.
 fn counts(belfry: &Belfry, prefix: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for event in belfry.search(&format!("event.original: {prefix}*")) {
+    for event in belfry.search(&format!("event.original: *{prefix}*")) {
         let original = event["event"]["original"].as_str().unwrap_or_default();
         for word in original.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.starts_with(prefix)) {
             *counts.entry(word.to_owned()).or_default() += 1;
@@ -51,7 +51,12 @@ fn once_each(belfry: &Belfry, prefix: &str, count: usize) {
     let all = || counts(belfry, prefix);
     let until = std::time::Instant::now() + Duration::from_secs(60);
     while all().len() < count {
-        assert!(std::time::Instant::now() < until, "{} of {count}: {:?}", all().len(), belfry.get("/api/v1/inputs").text());
+        assert!(
+            std::time::Instant::now() < until,
+            "{} of {count}: {:?}",
+            all().len(),
+            belfry.get("/api/v1/inputs").text()
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
     std::thread::sleep(Duration::from_millis(500));
@@ -80,7 +85,8 @@ impl Logs {
     fn write(&mut self, name: &str, count: usize) {
         let mut file = File::options().create(true).append(true).open(self.path(name)).unwrap();
         for _ in 0..count {
-            writeln!(file, "2026-11-20T10:00:00Z ledger line{:05} was written to the file by a program", self.next).unwrap();
+            writeln!(file, "2026-11-20T10:00:00Z ledger line{:05} was written to the file by a program", self.next)
+                .unwrap();
             self.next += 1;
         }
     }
@@ -150,9 +156,9 @@ fn last_lines_several_lines_and_lines_too_long() {
     once_each(&logs.belfry, "record", 2);
     file.write_all(b"ends later\n  with more").unwrap();
     once_each(&logs.belfry, "record", 3);
-    let one = logs.belfry.search("event.original: record1*").remove(0);
+    let one = logs.belfry.search("event.original: *record1*").remove(0);
     assert!(one["event"]["original"].as_str().unwrap().ends_with("at step one\n  at step two"), "{one}");
-    let three = logs.belfry.search("event.original: record3*").remove(0);
+    let three = logs.belfry.search("event.original: *record3*").remove(0);
     assert!(three["event"]["original"].as_str().unwrap().ends_with("record3 ends later\n  with more"), "{three}");
 
     let long = format!("toolong {}\nrecord8 is whole\n", "x".repeat(3 << 20));
@@ -204,7 +210,7 @@ fn inputs_are_managed_audited_and_kept_within_bounds() {
     fs::write(logs.path("good.log"), "line00000 is here\n").unwrap();
     assert!(cli(&["input", "test", "app logs"], 0).contains("good.log"));
     once_each(belfry, "line", 1);
-    assert!(belfry.search("event.original: secret1*").is_empty());
+    assert!(belfry.search("event.original: *secret1*").is_empty());
     cli(&["input", "update", "app logs", "--set", "enabled=false"], 0);
     assert!(cli(&["input", "show", "app logs", "--format", "json"], 0).contains("\"off\""));
     cli(&["input", "remove", "app logs"], 0);
@@ -302,7 +308,10 @@ impl Nats {
     /// Asks and answers what came.
     fn ask(&mut self, subject: &str, request: &Value) -> String {
         let request = request.to_string();
-        self.say(&format!("SUB _INBOX.test 1\r\nUNSUB 1 1\r\nPUB {subject} _INBOX.test {}\r\n{request}\r\n", request.len()));
+        self.say(&format!(
+            "SUB _INBOX.test 1\r\nUNSUB 1 1\r\nPUB {subject} _INBOX.test {}\r\n{request}\r\n",
+            request.len()
+        ));
         loop {
             let line = self.line();
             if line.starts_with("MSG ") {
@@ -381,7 +390,8 @@ fn nats_subjects_and_streams() {
     // A wrong token is said, and not shown.
     let wrong = json!({ "name": "wrong", "kind": "nats", "settings": { "servers": [format!("127.0.0.1:{port}")], "subjects": ["x"], "token": "hunter43" } });
     let wrong = belfry.post("/api/v1/inputs", &wrong).good()["id"].as_str().unwrap().to_owned();
-    let failing = eventually(20, "the refusal", || Some(shown(&belfry, &wrong)).filter(|input| input["state"] == "failing"));
+    let failing =
+        eventually(20, "the refusal", || Some(shown(&belfry, &wrong)).filter(|input| input["state"] == "failing"));
     assert!(failing["last_error"].as_str().unwrap().contains("uthorization"), "{failing}");
     assert!(belfry.search("entity.type: input").iter().all(|event| !event.to_string().contains("hunter4")));
 }
@@ -444,7 +454,8 @@ fn kafka_topics_from_the_offsets_we_keep() {
     assert!(positions.contains(&"audit/0") && positions.contains(&"audit/1"), "{input}");
     let missing = json!({ "name": "missing", "kind": "kafka", "settings": { "brokers": [cluster.brokers], "topics": ["nothing"] } });
     let missing = belfry.post("/api/v1/inputs", &missing).good()["id"].as_str().unwrap().to_owned();
-    let failing = eventually(30, "what is wrong", || Some(shown(&belfry, &missing)).filter(|input| input["state"] == "failing"));
+    let failing =
+        eventually(30, "what is wrong", || Some(shown(&belfry, &missing)).filter(|input| input["state"] == "failing"));
     assert!(failing["last_error"].as_str().unwrap().contains("there is no topic nothing"), "{failing}");
     drop(cluster.process);
 }

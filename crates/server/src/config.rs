@@ -103,8 +103,8 @@ section! {
         pub key: Option<PathBuf> = None,
         /// PEM file with the authorities that sign the certificates of clients. Not set: clients need none.
         pub client_authority: Option<PathBuf> = None,
-        /// `required` turns clients without a certificate of these authorities away, `optional` takes them. The name in
-        /// the certificate becomes `event.provider`.
+        /// `required` turns clients without a certificate of these authorities away, `optional` takes them. The subject
+        /// of the certificate is kept in `tls.client.subject`.
         pub client_certificate: ClientCertificate = ClientCertificate::Required,
         /// Connections at the same time, over TCP, TLS and RELP together; more wait until one of them is closed.
         pub connections_max: usize = 12_000,

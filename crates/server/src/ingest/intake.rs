@@ -17,9 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trail::Tag;
 use wire::decode::Decoder;
 use wire::mapping::{Meta, Outcome};
-use wire::syslog::Syslog;
 
 use super::body::{self, BodyError, Piece};
+use super::messages::Message;
 use super::registry::{Compiled, Registry, RegistryError};
 use crate::append::{self, Admitted, Door, Origin};
 use crate::clock::Clock;
@@ -291,16 +291,15 @@ impl Intake {
         sender: &Sender,
         reader: Option<&Compiled>,
         index: usize,
-        message: &[u8],
-        header: &Syslog<'_>,
+        message: &Message<'_>,
         reading: &mut Reading,
     ) {
         let outcome = match reader {
-            Some(reader) => self.map(sender, reader, message, Some(header), reading),
-            None => self.admit_json(sender, message).map(|admitted| reading.admitted.push(admitted)),
+            Some(reader) => self.map(sender, reader, message.bytes, Some(message), reading),
+            None => self.admit_json(sender, message.bytes).map(|admitted| reading.admitted.push(admitted)),
         };
         if let Err(refusal) = outcome {
-            reading.refuse(sender, index, refusal, message);
+            reading.refuse(sender, index, refusal, message.bytes);
         }
     }
 
@@ -323,10 +322,11 @@ impl Intake {
         sender: &Sender,
         reader: &Compiled,
         record: &[u8],
-        syslog: Option<&Syslog<'_>>,
+        message: Option<&Message<'_>>,
         reading: &mut Reading,
     ) -> Result<(), Refusal> {
-        let meta = Meta { received_at: self.clock.now(), peer: sender.peer, syslog };
+        let meta =
+            Meta { received_at: self.clock.now(), peer: sender.peer, syslog: message.map(|message| message.header) };
         match reader.mapping.run(record, &meta) {
             Outcome::Skipped(_) => {
                 reading.skipped += 1;
@@ -336,7 +336,13 @@ impl Intake {
             Outcome::Events(values) => {
                 // All events of a record, or none: a half of it could not be replayed.
                 let mut admitted = Vec::with_capacity(values.len());
-                for value in values {
+                let client = message.and_then(|message| message.client);
+                for mut value in values {
+                    if let (Some(client), event::Value::Object(fields)) = (client, &mut value)
+                        && fields.get("tls").is_none()
+                    {
+                        fields.insert("tls", event::Value::from(client.fields()));
+                    }
                     admitted.push(self.admit(sender, Some(&reader.label), value)?);
                 }
                 reading.admitted.append(&mut admitted);

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::syslog::parse;
+use wire::syslog::{Syslog, parse};
 
 use super::intake::{Intake, Reading, Sender};
 use super::registry::Routes;
@@ -17,19 +17,39 @@ use crate::append;
 /// How long a batch waits before it is handed to a trail that takes nothing again.
 const STOPPED_PAUSE: Duration = Duration::from_secs(1);
 
+/// What is known of a sender by its certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientName {
+    /// The common name, else the whole subject, else the fingerprint.
+    pub name: String,
+    pub subject: String,
+    /// SHA-256 of the certificate, in hex.
+    pub fingerprint: String,
+}
+
+impl ClientName {
+    /// The field set `tls` of an event that came over such a connection.
+    pub(super) fn fields(&self) -> serde_json::Value {
+        serde_json::json!({
+            "client": { "subject": self.subject, "server_name": self.name, "hash": { "sha256": self.fingerprint } },
+        })
+    }
+}
+
 /// Messages of one sender, one behind the other in one buffer.
 #[derive(Debug)]
 pub struct Messages {
     pub peer: IpAddr,
     /// What becomes `event.provider`: `syslog`, or the name in the client's certificate.
     pub provider: Arc<str>,
+    pub client: Option<Arc<ClientName>>,
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Messages {
     pub fn new(peer: IpAddr, provider: Arc<str>) -> Self {
-        Self { peer, provider, bytes: Vec::new(), ends: Vec::new() }
+        Self { peer, provider, client: None, bytes: Vec::new(), ends: Vec::new() }
     }
 
     pub fn push(&mut self, message: &[u8]) {
@@ -60,6 +80,14 @@ impl Messages {
             message
         })
     }
+}
+
+/// One message, and what the listener knows of it.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'a> {
+    pub bytes: &'a [u8],
+    pub header: &'a Syslog<'a>,
+    pub client: Option<&'a ClientName>,
 }
 
 /// What was read of a batch, ready to be appended.
@@ -104,7 +132,8 @@ impl Intake {
                 let index = reading.seen();
                 // A fault in reading one message must not cost the others of the batch.
                 let read = catch_unwind(AssertUnwindSafe(|| {
-                    self.read_message(&sender, reader, index, message, &header, &mut reading);
+                    let read = Message { bytes: message, header: &header, client: messages.client.as_deref() };
+                    self.read_message(&sender, reader, index, &read, &mut reading);
                 }));
                 if read.is_err() {
                     let refusal = ("broken", "reading this record failed, which is a fault of Belfry".to_owned(), None);

@@ -61,7 +61,7 @@ pub async fn serve(
         let mut messages = sender.messages();
         let mut transactions = Vec::new();
         let mut out = Vec::new();
-        let mut ends = false;
+        let mut ends: Option<u32> = None;
         let broken = loop {
             match reader.next_frame() {
                 Ok(None) => break None,
@@ -75,10 +75,7 @@ pub async fn serve(
                         messages.push(wire::syslog::trim_end(data));
                         transactions.push(transaction);
                     }
-                    "close" => {
-                        answer(&mut out, transaction, "");
-                        ends = true;
-                    }
+                    "close" => ends = Some(transaction),
                     _ => answer(&mut out, transaction, "500 this command is not understood here"),
                 },
             }
@@ -87,7 +84,8 @@ pub async fn serve(
             let kept = door.collector.take_and_tell(messages).await;
             waiting.push_back(Answers { transactions, kept });
         }
-        if ends {
+        write(&mut stream, &out).await?;
+        if let Some(last) = ends {
             // The close is answered last, so all before it is.
             while let Some(transactions) = first(&mut waiting).await {
                 let mut before = Vec::new();
@@ -96,10 +94,11 @@ pub async fn serve(
                 }
                 write(&mut stream, &before).await?;
             }
+            let mut out = Vec::new();
+            answer(&mut out, last, "");
             out.extend_from_slice(b"0 serverclose 0\n");
             return write(&mut stream, &out).await;
         }
-        write(&mut stream, &out).await?;
         if let Some(error) = broken {
             return Err(refused(&error));
         }

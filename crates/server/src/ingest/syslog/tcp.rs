@@ -12,7 +12,7 @@ use wire::syslog::{FrameError, Framer, MESSAGE_BYTES_MAX};
 
 use super::collector::Collector;
 use super::{PROVIDER, Protocol, relp, tls};
-use crate::ingest::messages::Messages;
+use crate::ingest::messages::{ClientName, Messages};
 
 /// What a connection reads with while it is quiet; thousands of them are. It grows with full reads.
 const BUFFER_BYTES_MIN: usize = 2 * 1024;
@@ -41,11 +41,12 @@ pub struct Door {
 pub struct Sender {
     pub peer: SocketAddr,
     pub provider: Arc<str>,
+    pub client: Option<Arc<ClientName>>,
 }
 
 impl Sender {
     pub fn messages(&self) -> Messages {
-        Messages::new(self.peer.ip(), self.provider.clone())
+        Messages { client: self.client.clone(), ..Messages::new(self.peer.ip(), self.provider.clone()) }
     }
 }
 
@@ -58,7 +59,7 @@ pub async fn serve(listener: TcpListener, door: Door) {
             Ok((stream, peer)) => {
                 let (door, provider) = (door.clone(), provider.clone());
                 tokio::spawn(async move {
-                    let sender = Sender { peer, provider };
+                    let sender = Sender { peer, provider, client: None };
                     let ended = match door.tls.clone() {
                         None => speak(stream, sender, &door).await,
                         // Boxed, so that the connections without TLS, which are the most, stay small.
@@ -96,12 +97,13 @@ async fn encrypted(
         Err(_) => return Err(std::io::ErrorKind::TimedOut.into()),
     };
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    if let Some(client) = certificate.map(|certificate| tls::Client::of(certificate)) {
+    if let Some(client) = certificate.map(tls::client) {
         tracing::info!(
             source.ip = %sender.peer.ip(), tls.client.subject = client.subject, tls.client.hash.sha256 = client.fingerprint,
             "syslog client {} connected", client.name
         );
         sender.provider = Arc::from(format!("{PROVIDER}/{}", client.name));
+        sender.client = Some(Arc::new(client));
     }
     speak(stream, sender, door).await
 }

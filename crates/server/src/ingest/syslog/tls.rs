@@ -12,6 +12,7 @@ use rustls::{RootCertStore, ServerConfig};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{self, ClientCertificate};
+use crate::ingest::messages::ClientName;
 
 /// How often the files are looked at, while clients come.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -131,29 +132,18 @@ fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
 }
 
 /// Who a client is, by the certificate that it proved to hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// The common name, else the whole subject, else the fingerprint.
-    pub name: String,
-    pub subject: String,
-    /// SHA-256 of the certificate, in hex.
-    pub fingerprint: String,
-}
-
-impl Client {
-    pub fn of(certificate: &CertificateDer<'_>) -> Self {
-        let fingerprint: String = Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect();
-        let (mut name, mut subject) = (String::new(), String::new());
-        if let Ok((_, parsed)) = x509_parser::parse_x509_certificate(certificate) {
-            subject = clean(&parsed.subject().to_string());
-            let common = parsed.subject().iter_common_name().next().and_then(|common| common.as_str().ok());
-            name = common.map(clean).unwrap_or_default();
-        }
-        if name.is_empty() {
-            name = if subject.is_empty() { format!("sha256:{fingerprint}") } else { subject.clone() };
-        }
-        Self { name, subject, fingerprint }
+pub fn client(certificate: &CertificateDer<'_>) -> ClientName {
+    let fingerprint: String = Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect();
+    let (mut name, mut subject) = (String::new(), String::new());
+    if let Ok((_, parsed)) = x509_parser::parse_x509_certificate(certificate) {
+        subject = clean(&parsed.subject().to_string());
+        let common = parsed.subject().iter_common_name().next().and_then(|common| common.as_str().ok());
+        name = common.map(clean).unwrap_or_default();
     }
+    if name.is_empty() {
+        name = if subject.is_empty() { format!("sha256:{fingerprint}") } else { subject.clone() };
+    }
+    ClientName { name, subject, fingerprint }
 }
 
 /// Whoever signs a certificate may write anything into it.
