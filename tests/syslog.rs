@@ -186,7 +186,7 @@ fn rsyslog_over_tls_with_a_client_certificate() {
     );
     let found = eventually(20, "the message", || post.belfry.search("user.name: tlsq1").pop());
     assert_eq!(found["event"]["action"], "authentication.failed");
-    assert_eq!(found["tls"]["client"]["server_name"], "web-1.example.org", "{found}");
+    assert_eq!(found["tls"]["client"]["x509"]["subject"]["common_name"], "web-1.example.org", "{found}");
     assert!(found["tls"]["client"]["subject"].as_str().unwrap().contains("CN=web-1.example.org"));
     assert_eq!(found["tls"]["client"]["hash"]["sha256"].as_str().unwrap().len(), 64);
 }
@@ -253,7 +253,8 @@ fn syslog_ng_over_tls_and_tcp() {
         let found = post.belfry.search("user.name: ngq1");
         (found.len() == 2).then_some(found)
     });
-    let named = found.iter().filter(|event| event["tls"]["client"]["server_name"] == "web-1.example.org");
+    let named =
+        found.iter().filter(|event| event["tls"]["client"]["x509"]["subject"]["common_name"] == "web-1.example.org");
     assert_eq!(named.count(), 1, "{found:?}");
 }
 

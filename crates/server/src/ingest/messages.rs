@@ -31,7 +31,11 @@ impl ClientName {
     /// The field set `tls` of an event that came over such a connection.
     pub(super) fn fields(&self) -> serde_json::Value {
         serde_json::json!({
-            "client": { "subject": self.subject, "server_name": self.name, "hash": { "sha256": self.fingerprint } },
+            "client": {
+                "subject": self.subject,
+                "hash": { "sha256": self.fingerprint },
+                "x509": { "subject": { "common_name": self.name } },
+            },
         })
     }
 }
