@@ -16,6 +16,7 @@ mod hold;
 mod inbox;
 mod index;
 mod init;
+mod input;
 mod logging;
 mod mapping;
 mod masterkey;
@@ -87,6 +88,8 @@ enum Command {
     Credential(credential::Args),
     /// What is left out before it reaches the trail
     Selection(selection::Args),
+    /// Inputs: what Belfry reads by itself: files, the journal, NATS, Kafka
+    Input(input::Args),
     /// Mappings: how a product's records become events
     Mapping(mapping::Args),
     /// Rules: which events to tell whom
@@ -174,6 +177,7 @@ fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Enroll(args) => credential::enroll(args).await,
             Command::Credential(args) => credential::run(args).await,
             Command::Selection(args) => selection::run(args).await,
+            Command::Input(args) => input::run(args).await,
             Command::Mapping(args) => mapping::run(args).await,
             Command::Rule(args) => rule::run(args).await,
             Command::Channel(args) => channel::run(args).await,

@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::data::Data;
 use crate::ingest::Intake;
 use crate::ingest::health::Health;
+use crate::ingest::inputs::Inputs;
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
 use crate::metrics::Metrics;
@@ -70,6 +71,8 @@ pub struct Parts {
     pub intake: Arc<Intake>,
     /// How every source is.
     pub health: Arc<Health>,
+    /// What Belfry reads by itself.
+    pub inputs: Inputs,
     /// The guard of all connections we open.
     pub outgoing: Outgoing,
     pub access: access::Memory,

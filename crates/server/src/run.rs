@@ -83,6 +83,10 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     app.spawn_gently("selection", app.intake.selection().clone().keep_counting(app.stop.clone()));
     app.spawn("source.rejected", app.intake.clone().raise_rejections());
     syslog.serve(&app);
+    if let Err(error) = app.inputs.start(&app).await {
+        // Inputs that can't be read must not keep the server from taking what others send.
+        app.exception_task("inputs", &error.to_string()).await;
+    }
 
     let service = serve::service(&app, console);
     let serving = tokio::spawn(serve::serve(app.clone(), listener, tls, service));
@@ -98,6 +102,7 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     if serving.await.is_err() {
         tracing::error!("the listener did not end well");
     }
+    app.inputs.ended().await;
     setup::close(&app).await;
     tracing::info!("down");
     Ok(())

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::data::{self, Data};
 use crate::index::TrailEntries;
 use crate::ingest::health::Health;
+use crate::ingest::inputs::Inputs;
 use crate::ingest::selection::SelectionError;
 use crate::ingest::{Intake, IntakeError, Registry, RegistryError, Selection};
 use crate::keep::backup::Backups;
@@ -216,6 +217,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         backups,
         intake,
         health,
+        inputs: Inputs::default(),
         outgoing,
         access: access::Memory::default(),
         self_checks: SelfChecks::default(),

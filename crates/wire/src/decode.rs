@@ -111,11 +111,7 @@ pub(crate) fn decode<'e>(
     received_at: Timestamp,
     heap: &'e Heap,
 ) -> Result<Decoded<'e>, DecodeError> {
-    let record = syslog::trim_end(record);
-    let text = match std::str::from_utf8(record) {
-        Ok(text) => text,
-        Err(_) => heap.text(&String::from_utf8_lossy(record)),
-    };
+    let text = heap.keep(syslog::text_of(record));
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some(header) = known {
         return behind(header, Wrapping::default(), decoders, heap);

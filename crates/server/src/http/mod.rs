@@ -20,6 +20,7 @@ pub mod extract;
 pub mod guard;
 mod health;
 pub mod ingest;
+pub mod inputs;
 pub mod notify;
 pub mod openapi;
 pub mod problem;

@@ -13,8 +13,8 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::guard::guard;
 use super::{
-    access, applications, backups, events, export, health, ingest, notify, openapi, report, retention, selection,
-    sources, system, trail,
+    access, applications, backups, events, export, health, ingest, inputs, notify, openapi, report, retention,
+    selection, sources, system, trail,
 };
 use crate::app::App;
 
@@ -77,6 +77,7 @@ pub fn routes() -> Vec<Route> {
         export::routes(),
         health::routes(),
         ingest::routes(),
+        inputs::routes(),
         notify::routes(),
         report::routes(),
         retention::routes(),

@@ -20,7 +20,8 @@ use wire::mapping::{Meta, Outcome, Recognised};
 
 use super::body::{self, BodyError, Piece};
 use super::health::NO_SOURCE;
-use super::registry::{Compiled, Reader, Registry, RegistryError};
+use super::messages::Message;
+use super::registry::{Compiled, Reader, ReaderRef, Registry, RegistryError};
 use super::selection::{Counter, Selection};
 use crate::append::{self, Admitted, Door, Origin};
 use crate::clock::Clock;
@@ -108,8 +109,9 @@ pub type Refusal = (&'static str, String, Option<String>);
 
 /// A record that was not understood.
 #[derive(Debug, Clone)]
-struct Reject {
+pub(super) struct Reject {
     index: usize,
+    peer: Option<IpAddr>,
     code: &'static str,
     error: String,
     field: Option<String>,
@@ -117,12 +119,34 @@ struct Reject {
     record: Vec<u8>,
 }
 
+/// What came of records so far.
 #[derive(Default)]
-struct Reading {
+pub(super) struct Reading {
     admitted: Vec<Admitted>,
     skipped: u64,
     left_out: Vec<Counter>,
     rejects: Vec<Reject>,
+}
+
+impl Reading {
+    pub(super) fn refuse(&mut self, sender: &Sender, index: usize, (code, error, field): Refusal, record: &[u8]) {
+        let source = sender.source.clone().unwrap_or_else(|| "events".to_owned());
+        self.rejects.push(Reject { index, peer: sender.peer, code, error, field, source, record: record.to_vec() });
+    }
+
+    pub(super) fn seen(&self) -> usize {
+        self.admitted.len() + self.rejects.len()
+    }
+
+    pub(super) fn append(&mut self, other: &mut Self) {
+        self.admitted.append(&mut other.admitted);
+        self.skipped += other.skipped;
+        self.rejects.append(&mut other.rejects);
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Admitted>, Vec<Reject>) {
+        (self.admitted, self.rejects)
+    }
 }
 
 /// Takes batches in.
@@ -177,6 +201,14 @@ impl Intake {
         &self.selection
     }
 
+    pub(super) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Room for a body of `bytes`; given back when the permit is dropped.
     pub fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, IntakeError> {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
@@ -195,6 +227,16 @@ impl Intake {
         records: Records,
         key: Option<&str>,
     ) -> Result<Receipt, IntakeError> {
+        self.take_shared(sender, Arc::new(records), key).await
+    }
+
+    /// The same for a caller that tries again when the server is busy, and keeps the batch for that.
+    pub async fn take_shared(
+        self: &Arc<Self>,
+        sender: Sender,
+        records: Arc<Records>,
+        key: Option<&str>,
+    ) -> Result<Receipt, IntakeError> {
         if !sender.identity.may_send_to(sender.source.as_deref()) {
             let name = sender.source.unwrap_or_else(|| NO_SOURCE.to_owned());
             return Err(RegistryError::NotGranted { name }.into());
@@ -204,7 +246,7 @@ impl Intake {
         let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
 
         let (intake, who) = (self.clone(), sender.clone());
-        let reading = tokio::task::spawn_blocking(move || intake.read(&who, reader.as_ref(), &records))
+        let reading = tokio::task::spawn_blocking(move || intake.read(&who, reader.as_ref().map(Reader::by), &records))
             .await
             .map_err(|_| IntakeError::Broken)??;
 
@@ -220,7 +262,7 @@ impl Intake {
         if left_out > 0 && !receipt.repeated {
             self.selection.count(reading.left_out);
         }
-        self.set_aside(&sender, tag.as_ref(), reading.rejects, &mut receipt).await?;
+        self.set_aside(tag.as_ref(), &reading.rejects, &mut receipt).await?;
         Ok(receipt)
     }
 
@@ -228,7 +270,13 @@ impl Intake {
     pub fn reread(&self, sender: &Sender, record: &[u8]) -> Result<Result<Vec<Admitted>, Refusal>, RegistryError> {
         let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
         let mut reading = Reading::default();
-        self.read_piece(sender, reader.as_ref(), 0, Piece { bytes: record, broken: None }, &mut reading);
+        self.read_piece(
+            sender,
+            reader.as_ref().map(Reader::by),
+            0,
+            Piece { bytes: record, broken: None },
+            &mut reading,
+        );
         Ok(match reading.rejects.pop() {
             Some(reject) => Err((reject.code, reject.error, reject.field)),
             None => {
@@ -249,7 +297,7 @@ impl Intake {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(bytes)));
     }
 
-    fn read(&self, sender: &Sender, reader: Option<&Reader>, records: &Records) -> Result<Reading, IntakeError> {
+    fn read(&self, sender: &Sender, reader: Option<ReaderRef<'_>>, records: &Records) -> Result<Reading, IntakeError> {
         let mut reading = Reading::default();
         match records {
             Records::Body(content) => {
@@ -276,7 +324,7 @@ impl Intake {
     fn read_piece(
         &self,
         sender: &Sender,
-        reader: Option<&Reader>,
+        reader: Option<ReaderRef<'_>>,
         index: usize,
         piece: Piece<'_>,
         reading: &mut Reading,
@@ -295,19 +343,36 @@ impl Intake {
     fn read_one(
         &self,
         sender: &Sender,
-        reader: Option<&Reader>,
+        reader: Option<ReaderRef<'_>>,
         index: usize,
         piece: Piece<'_>,
         reading: &mut Reading,
     ) {
         let outcome = match (piece.broken, reader) {
             (Some(reason), _) => Err(("body", reason.to_owned(), None)),
-            (None, Some(reader)) => self.map(sender, reader, piece.bytes, reading),
+            (None, Some(reader)) => self.map(sender, reader, piece.bytes, None, reading),
             (None, None) => self.admit_json(sender, piece.bytes).map(|admitted| self.keep(vec![admitted], reading)),
         };
-        if let Err((code, error, field)) = outcome {
-            let source = sender.source.clone().unwrap_or_else(|| "events".to_owned());
-            reading.rejects.push(Reject { index, code, error, field, source, record: piece.bytes.to_vec() });
+        if let Err(refusal) = outcome {
+            reading.refuse(sender, index, refusal, piece.bytes);
+        }
+    }
+
+    /// Reads a message whose header is known already.
+    pub(super) fn read_message(
+        &self,
+        sender: &Sender,
+        reader: Option<ReaderRef<'_>>,
+        index: usize,
+        message: &Message<'_>,
+        reading: &mut Reading,
+    ) {
+        let outcome = match reader {
+            Some(reader) => self.map(sender, reader, message.bytes, Some(message), reading),
+            None => self.admit_json(sender, message.bytes).map(|admitted| self.keep(vec![admitted], reading)),
+        };
+        if let Err(refusal) = outcome {
+            reading.refuse(sender, index, refusal, message.bytes);
         }
     }
 
@@ -352,8 +417,16 @@ impl Intake {
         }
     }
 
-    fn map(&self, sender: &Sender, reader: &Reader, record: &[u8], reading: &mut Reading) -> Result<(), Refusal> {
-        let meta = Meta { received_at: self.clock.now(), peer: sender.peer, syslog: None };
+    fn map(
+        &self,
+        sender: &Sender,
+        reader: ReaderRef<'_>,
+        record: &[u8],
+        message: Option<&Message<'_>>,
+        reading: &mut Reading,
+    ) -> Result<(), Refusal> {
+        let meta =
+            Meta { received_at: self.clock.now(), peer: sender.peer, syslog: message.map(|message| message.header) };
         let known = |record: &Recognised<'_>| {
             let knows = |compiled: &&Arc<Compiled>| record.fits(&compiled.mapping);
             reader.telling.iter().find(knows).map(|compiled| &compiled.mapping)
@@ -375,7 +448,13 @@ impl Intake {
                 };
                 // All events of a record, or none: a half of it could not be replayed.
                 let mut admitted = Vec::with_capacity(values.len());
-                for value in values {
+                let client = message.and_then(|message| message.client);
+                for mut value in values {
+                    if let (Some(client), event::Value::Object(fields)) = (client, &mut value)
+                        && fields.get("tls").is_none()
+                    {
+                        fields.insert("tls", event::Value::from(client.fields()));
+                    }
                     admitted.push(self.admit(sender, source, Some(label), value)?);
                 }
                 self.keep(admitted, reading);
@@ -384,13 +463,12 @@ impl Intake {
         })
     }
 
-    async fn set_aside(
-        &self,
-        sender: &Sender,
-        tag: Option<&Tag>,
-        rejects: Vec<Reject>,
-        receipt: &mut Receipt,
-    ) -> Result<(), IntakeError> {
+    /// Sets aside what nobody waits for a receipt of.
+    pub(super) async fn keep_rejects(&self, rejects: &[Reject]) -> Result<(), IntakeError> {
+        self.set_aside(None, rejects, &mut Receipt::default()).await
+    }
+
+    async fn set_aside(&self, tag: Option<&Tag>, rejects: &[Reject], receipt: &mut Receipt) -> Result<(), IntakeError> {
         if rejects.is_empty() {
             return Ok(());
         }
@@ -404,7 +482,7 @@ impl Intake {
             .map(|reject| New {
                 source: &reject.source,
                 received_at,
-                peer: sender.peer.map(|peer| peer.to_string()),
+                peer: reject.peer.map(|peer| peer.to_string()),
                 code: reject.code,
                 reason: &reject.error,
                 field: reject.field.as_deref(),
@@ -416,12 +494,12 @@ impl Intake {
         let ids = set_aside::add(&self.pool, &kept).await?;
         self.waiting_records.fetch_add(ids.len() as u64, Ordering::Relaxed);
         self.waiting_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.count_rejections(&rejects);
+        self.count_rejections(rejects);
 
         let mut ids = ids.into_iter();
         for reject in rejects {
-            let set_aside = if keep(&reject) { ids.next().map(|id| id.to_string()) } else { None };
-            let mut error = reject.error;
+            let set_aside = if keep(reject) { ids.next().map(|id| id.to_string()) } else { None };
+            let mut error = reject.error.clone();
             if set_aside.is_none() {
                 error.push_str(if full {
                     "; not kept, since too much waits to be settled"
@@ -430,7 +508,7 @@ impl Intake {
                 });
             }
             if receipt.rejected.len() < RECEIPT_REJECTED_MAX {
-                receipt.rejected.push(Rejected { index: reject.index, error, field: reject.field, set_aside });
+                receipt.rejected.push(Rejected { index: reject.index, error, field: reject.field.clone(), set_aside });
             } else {
                 receipt.rejected_more += 1;
             }
@@ -508,7 +586,7 @@ impl Drop for Flight {
 }
 
 /// Whether a body is JSON for this mapping, rather than lines of text.
-fn reads_json(reader: &Reader, content: &[u8]) -> bool {
+fn reads_json(reader: ReaderRef<'_>, content: &[u8]) -> bool {
     let json = reader.compiled.mapping.decoders().contains(&Decoder::Json);
     json && matches!(content.trim_ascii_start().first(), Some(b'{' | b'['))
 }

@@ -4,7 +4,9 @@
 pub mod activity;
 pub mod body;
 pub mod health;
+pub mod inputs;
 pub mod intake;
+pub mod messages;
 pub mod registry;
 pub mod replay;
 pub mod selection;

@@ -12,6 +12,7 @@ pub mod followers;
 pub mod health;
 pub mod holds;
 pub mod inbox;
+pub mod inputs;
 pub mod mappings;
 pub mod memory;
 pub mod removals;

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 
 use super::Problem;
 use crate::ingest::body::BodyError;
+use crate::ingest::inputs::Error as InputsError;
 use crate::ingest::selection::SelectionError;
 use crate::ingest::{IntakeError, RegistryError};
 
@@ -21,6 +22,25 @@ impl From<IntakeError> for Problem {
             IntakeError::InFlight => Self::conflict("a batch with this Idempotency-Key is being taken at this moment")
                 .retry_after(Duration::from_secs(1)),
             error @ (IntakeError::State(_) | IntakeError::Broken) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<InputsError> for Problem {
+    fn from(error: InputsError) -> Self {
+        match error {
+            InputsError::NotFound(_) => Self::not_found(error.to_string()),
+            InputsError::Invalid(parts) => {
+                let detail = parts.first().map(|part| part.detail.clone()).unwrap_or_default();
+                parts.into_iter().fold(
+                    Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The input can't be used").detail(detail),
+                    |problem, part| problem.part(part.pointer, part.detail),
+                )
+            }
+            InputsError::Conflict(reason) => Self::conflict(reason),
+            InputsError::State(source) => source.into(),
+            InputsError::Record(source) => source.into(),
+            error @ InputsError::Inputs(_) => Self::internal(&error),
         }
     }
 }
