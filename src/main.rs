@@ -11,6 +11,7 @@ mod doctor;
 mod duration;
 mod erasure;
 mod hold;
+mod hook;
 mod inbox;
 mod index;
 mod init;
@@ -76,6 +77,8 @@ enum Command {
     Token(token::Args),
     /// Sources: where events come from
     Source(source::Args),
+    /// Hooks: endpoints that products post their events to, signed
+    Hook(hook::Args),
     /// Mappings: how a product's records become events
     Mapping(mapping::Args),
     /// Rules: which events to tell whom
@@ -159,6 +162,7 @@ fn run(command: Command) -> anyhow::Result<Answer> {
             Command::User(args) => user::run(args).await,
             Command::Token(args) => token::run(args).await,
             Command::Source(args) => source::run(args).await,
+            Command::Hook(args) => hook::run(args).await,
             Command::Mapping(args) => mapping::run(args).await,
             Command::Rule(args) => rule::run(args).await,
             Command::Channel(args) => channel::run(args).await,

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod backup;
 pub mod events;
+pub mod hooks;
 pub mod notify;
 pub mod page;
 pub mod problem;

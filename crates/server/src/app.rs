@@ -25,8 +25,8 @@ use crate::append::{self, Door, Positions};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::Data;
-use crate::ingest::Intake;
 use crate::ingest::activity::Rates;
+use crate::ingest::{Hooks, Intake};
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
 use crate::metrics::Metrics;
@@ -68,6 +68,8 @@ pub struct Parts {
     pub backups: Backups,
     /// Takes in what senders send.
     pub intake: Arc<Intake>,
+    /// The endpoints that others post to.
+    pub hooks: Arc<Hooks>,
     /// Events per minute of each source.
     pub rates: Arc<Rates>,
     /// The guard of all connections we open.

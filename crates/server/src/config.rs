@@ -65,6 +65,7 @@ section! {
     } sections {
         pub tls: Tls,
         pub syslog: Syslog,
+        pub elasticsearch: Elasticsearch,
         pub witness: Witness,
         pub limits: Limits,
         pub retention: Retention,
@@ -94,6 +95,14 @@ section! {
         pub connections_max: usize = 1_000,
         /// A TCP connection that sends nothing for so long is closed.
         pub idle_seconds: u64 = 3_600,
+    }
+}
+
+section! {
+    /// What clients of Elasticsearch are told, whose `_bulk` is understood.
+    pub struct Elasticsearch in "elasticsearch", keys ELASTICSEARCH_KEYS {
+        /// The version that is given out: some shippers refuse one that is older than they are.
+        pub version: String = "9.0.0".to_owned(),
     }
 }
 
@@ -286,6 +295,11 @@ impl Config {
         if let Err(reason) = retention_period::seconds(&self.retention.floor) {
             return invalid("retention.floor", &reason);
         }
+        let version = &self.elasticsearch.version;
+        let parts: Vec<&str> = version.split('.').collect();
+        if parts.len() != 3 || parts.iter().any(|part| part.parse::<u16>().is_err()) {
+            return invalid("elasticsearch.version", &format!("{version:?} is no version such as 9.0.0"));
+        }
         if limits.body_bytes_max < 65_536 {
             return invalid(
                 "limits.body_bytes_max",
@@ -304,9 +318,19 @@ impl Config {
 
 /// All keys in the order of the manual.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, WITNESS_KEYS, LIMITS_KEYS, RETENTION_KEYS, BACKUP_KEYS, LOG_KEYS]
-        .into_iter()
-        .flatten()
+    [
+        ROOT_KEYS,
+        TLS_KEYS,
+        SYSLOG_KEYS,
+        ELASTICSEARCH_KEYS,
+        WITNESS_KEYS,
+        LIMITS_KEYS,
+        RETENTION_KEYS,
+        BACKUP_KEYS,
+        LOG_KEYS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The manual page, from the comments of this file.

@@ -72,6 +72,7 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     app.spawn_gently("outbox", app.notify.clone().send(app.stop.clone()));
     app.spawn_gently("removals", removal::work(app.clone()));
     app.spawn("retention", retention::daily(app.clone()));
+    app.spawn("hook.refused", app.hooks.clone().raise_refusals());
     app.spawn("source.rejected", app.intake.clone().raise_rejections());
     syslog.serve(&app);
 

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{self, Data};
 use crate::index::TrailEntries;
-use crate::ingest::{Intake, IntakeError, Registry, RegistryError};
+use crate::ingest::{HookError, Hooks, Intake, IntakeError, Registry, RegistryError};
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
 use crate::keep::restore_mark;
@@ -74,6 +74,8 @@ pub enum Error {
     Trail(#[from] TrailError),
     #[error("can't read the sources and their mappings")]
     Registry(#[from] RegistryError),
+    #[error("can't read the hooks")]
+    Hooks(#[from] HookError),
     #[error("can't open the index; it can be removed and comes back by itself")]
     Store(#[from] StoreError),
     #[error("the work was interrupted; it can be begun again")]
@@ -167,6 +169,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
     let store = Arc::new(Store::open(&data.index(&organization), store::Options::default(), entries)?);
     let registry = Arc::new(Registry::open(pool.clone(), clock.now().as_millisecond()).await?);
     let intake = Intake::open(door.clone(), pool.clone(), clock.clone(), registry).await?;
+    let hooks = Hooks::open(pool.clone(), secrets.clone(), clock.clone(), door.clone()).await?;
     let proxies = config.proxies();
     let (outgoing, bell) = (Outgoing::default(), Bell::default());
     let notify = Notify::new(notify::Needs {
@@ -209,6 +212,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         removals: Removals::default(),
         backups,
         intake,
+        hooks,
         rates: Arc::default(),
         outgoing,
         access: access::Memory::default(),

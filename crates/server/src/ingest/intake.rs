@@ -20,6 +20,7 @@ use wire::mapping::{Meta, Outcome};
 
 use super::body::{self, BodyError, Piece};
 use super::registry::{Compiled, Registry, RegistryError};
+use super::routed::Routed;
 use crate::append::{self, Admitted, Door, Origin};
 use crate::clock::Clock;
 use crate::state::set_aside::{self, New};
@@ -54,6 +55,8 @@ pub enum Records {
     Body(Vec<u8>),
     /// Records that a listener has cut already.
     Cut(Vec<Vec<u8>>),
+    /// Pieces of one buffer, each for a source of its own; the sender's source counts for none of them.
+    Routed(Routed),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +89,12 @@ struct Reject {
     field: Option<String>,
     source: String,
     record: Vec<u8>,
+}
+
+/// Under whose name a record is read, and by what.
+struct Route {
+    sender: Sender,
+    reader: Option<Arc<Compiled>>,
 }
 
 #[derive(Default)]
@@ -160,10 +169,10 @@ impl Intake {
     ) -> Result<Receipt, IntakeError> {
         let tag = key.map(|key| tag_of(&sender.provider, key, &records));
         let _flight = tag.as_ref().map(|tag| self.enter(tag.key)).transpose()?;
-        let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
+        let routes = self.routes(&sender, &records)?;
 
-        let (intake, who) = (self.clone(), sender.clone());
-        let reading = tokio::task::spawn_blocking(move || intake.read(&who, reader.as_deref(), &records))
+        let intake = self.clone();
+        let reading = tokio::task::spawn_blocking(move || intake.read(&routes, &records))
             .await
             .map_err(|_| IntakeError::Broken)??;
 
@@ -177,6 +186,18 @@ impl Intake {
         }
         self.set_aside(&sender, tag.as_ref(), reading.rejects, &mut receipt).await?;
         Ok(receipt)
+    }
+
+    /// The source of each record, with what reads it: one for all, or those that a routed batch names.
+    fn routes(&self, sender: &Sender, records: &Records) -> Result<Vec<Route>, RegistryError> {
+        let route = |source: Option<&str>| {
+            let reader = source.map(|name| self.registry.reader(name)).transpose()?.flatten();
+            Ok(Route { sender: Sender { source: source.map(str::to_owned), ..sender.clone() }, reader })
+        };
+        match records {
+            Records::Routed(routed) => routed.sources.iter().map(|name| route(Some(name))).collect(),
+            Records::Body(_) | Records::Cut(_) => Ok(vec![route(sender.source.as_deref())?]),
+        }
     }
 
     /// Reads one record again, as when it is replayed: the events it makes now, or why it still makes none.
@@ -201,8 +222,20 @@ impl Intake {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(bytes)));
     }
 
-    fn read(&self, sender: &Sender, reader: Option<&Compiled>, records: &Records) -> Result<Reading, IntakeError> {
+    fn read(&self, routes: &[Route], records: &Records) -> Result<Reading, IntakeError> {
         let mut reading = Reading::default();
+        if let Records::Routed(routed) = records {
+            reading.admitted.reserve(routed.pieces.len());
+            for (index, piece) in routed.pieces.iter().enumerate() {
+                let Some(Route { sender, reader }) = routes.get(usize::from(piece.source)) else { continue };
+                let bytes = routed.buffer.get(piece.range.clone()).unwrap_or_default();
+                let piece = Piece { bytes, broken: piece.broken };
+                self.read_piece(sender, reader.as_deref(), index, piece, &mut reading);
+            }
+            return Ok(reading);
+        }
+        let Some(Route { sender, reader }) = routes.first() else { return Ok(reading) };
+        let reader = reader.as_deref();
         match records {
             Records::Body(content) => {
                 let lines = reader.is_some_and(|compiled| !reads_json(compiled, content));
@@ -221,6 +254,7 @@ impl Intake {
                     self.read_piece(sender, reader, index, Piece { bytes: record, broken: None }, &mut reading);
                 }
             }
+            Records::Routed(_) => {}
         }
         Ok(reading)
     }
@@ -416,6 +450,7 @@ fn tag_of(provider: &str, key: &str, records: &Records) -> Tag {
     let mut body = Sha256::new();
     match records {
         Records::Body(content) => body.update(content),
+        Records::Routed(routed) => body.update(&routed.buffer),
         Records::Cut(records) => {
             for record in records {
                 body.update((record.len() as u64).to_be_bytes());

@@ -3,10 +3,15 @@
 
 pub mod activity;
 pub mod body;
+pub mod hook_signature;
+pub mod hooks;
 pub mod intake;
 pub mod registry;
 pub mod replay;
+pub mod routed;
 pub mod syslog;
 
+pub use hooks::{HookError, Hooks};
 pub use intake::{Intake, IntakeError, Records, Sender};
 pub use registry::{Registry, RegistryError};
+pub use routed::{Routed, Routing};

@@ -8,6 +8,7 @@ pub mod deliveries;
 pub mod erasures;
 pub mod followers;
 pub mod holds;
+pub mod hooks;
 pub mod inbox;
 pub mod mappings;
 pub mod memory;

@@ -29,7 +29,8 @@ macro_rules! shipped {
     };
 }
 
-const BUILTIN: &[Builtin] = shipped!["cef", "generic", "keeper", "sshd", "sudo", "teleport", "vault"];
+const BUILTIN: &[Builtin] =
+    shipped!["cef", "cloudevents", "generic", "keeper", "otlp", "sshd", "sudo", "teleport", "vault"];
 
 /// All mappings that ship with Belfry, by name.
 pub fn builtin() -> &'static [Builtin] {
