@@ -25,9 +25,9 @@ use crate::append::{self, Door, Positions};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::Data;
-use crate::ingest::Intake;
 use crate::ingest::health::Health;
 use crate::ingest::inputs::Inputs;
+use crate::ingest::{Hooks, Intake};
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
 use crate::metrics::Metrics;
@@ -69,6 +69,8 @@ pub struct Parts {
     pub backups: Backups,
     /// Takes in what senders send.
     pub intake: Arc<Intake>,
+    /// The endpoints that others post to.
+    pub hooks: Arc<Hooks>,
     /// How every source is.
     pub health: Arc<Health>,
     /// What Belfry reads by itself.

@@ -66,6 +66,7 @@ section! {
         pub tls: Tls,
         pub syslog: Syslog,
         pub inputs: Inputs,
+        pub elasticsearch: Elasticsearch,
         pub witness: Witness,
         pub limits: Limits,
         pub retention: Retention,
@@ -120,6 +121,14 @@ section! {
         pub folders: Vec<PathBuf> = Vec::new(),
         /// The program that reads the journal.
         pub journalctl: PathBuf = PathBuf::from("journalctl"),
+    }
+}
+
+section! {
+    /// What clients of Elasticsearch are told, whose `_bulk` is understood.
+    pub struct Elasticsearch in "elasticsearch", keys ELASTICSEARCH_KEYS {
+        /// The version that is given out: some shippers refuse one that is older than they are.
+        pub version: String = "9.0.0".to_owned(),
     }
 }
 
@@ -330,6 +339,11 @@ impl Config {
         if let Err(reason) = retention_period::seconds(&self.retention.floor) {
             return invalid("retention.floor", &reason);
         }
+        let version = &self.elasticsearch.version;
+        let parts: Vec<&str> = version.split('.').collect();
+        if parts.len() != 3 || parts.iter().any(|part| part.parse::<u16>().is_err()) {
+            return invalid("elasticsearch.version", &format!("{version:?} is no version such as 9.0.0"));
+        }
         if limits.body_bytes_max < 65_536 {
             return invalid(
                 "limits.body_bytes_max",
@@ -348,9 +362,20 @@ impl Config {
 
 /// All keys in the order of the manual.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, INPUTS_KEYS, WITNESS_KEYS, LIMITS_KEYS, RETENTION_KEYS, BACKUP_KEYS, LOG_KEYS]
-        .into_iter()
-        .flatten()
+    [
+        ROOT_KEYS,
+        TLS_KEYS,
+        SYSLOG_KEYS,
+        ELASTICSEARCH_KEYS,
+        INPUTS_KEYS,
+        WITNESS_KEYS,
+        LIMITS_KEYS,
+        RETENTION_KEYS,
+        BACKUP_KEYS,
+        LOG_KEYS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The manual page, from the comments of this file.

@@ -81,6 +81,7 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     app.spawn_gently("removals", removal::work(app.clone()));
     app.spawn("retention", retention::daily(app.clone()));
     app.spawn_gently("selection", app.intake.selection().clone().keep_counting(app.stop.clone()));
+    app.spawn("hook.refused", app.hooks.clone().raise_refusals());
     app.spawn("source.rejected", app.intake.clone().raise_rejections());
     syslog.serve(&app);
     if let Err(error) = app.inputs.start(&app).await {

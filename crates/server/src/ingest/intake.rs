@@ -22,6 +22,7 @@ use super::body::{self, BodyError, Piece};
 use super::health::NO_SOURCE;
 use super::messages::Message;
 use super::registry::{Compiled, Reader, ReaderRef, Registry, RegistryError};
+use super::routed::Routed;
 use super::selection::{Counter, Selection};
 use crate::append::{self, Admitted, Door, Origin};
 use crate::clock::Clock;
@@ -84,6 +85,8 @@ pub enum Records {
     Body(Vec<u8>),
     /// Records that a listener has cut already.
     Cut(Vec<Vec<u8>>),
+    /// Pieces of one buffer, each for a source of its own; the sender's source counts for none of them.
+    Routed(Routed),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +120,12 @@ pub(super) struct Reject {
     field: Option<String>,
     source: String,
     record: Vec<u8>,
+}
+
+/// Under whose name a record is read, and by what.
+struct Route {
+    sender: Sender,
+    reader: Option<Reader>,
 }
 
 /// What came of records so far.
@@ -237,16 +246,12 @@ impl Intake {
         records: Arc<Records>,
         key: Option<&str>,
     ) -> Result<Receipt, IntakeError> {
-        if !sender.identity.may_send_to(sender.source.as_deref()) {
-            let name = sender.source.unwrap_or_else(|| NO_SOURCE.to_owned());
-            return Err(RegistryError::NotGranted { name }.into());
-        }
         let tag = key.map(|key| tag_of(sender.key_name(), key, &records));
         let _flight = tag.as_ref().map(|tag| self.enter(tag.key)).transpose()?;
-        let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
+        let routes = self.routes(&sender, &records)?;
 
-        let (intake, who) = (self.clone(), sender.clone());
-        let reading = tokio::task::spawn_blocking(move || intake.read(&who, reader.as_ref().map(Reader::by), &records))
+        let intake = self.clone();
+        let reading = tokio::task::spawn_blocking(move || intake.read(&routes, &records))
             .await
             .map_err(|_| IntakeError::Broken)??;
 
@@ -264,6 +269,21 @@ impl Intake {
         }
         self.set_aside(tag.as_ref(), &reading.rejects, &mut receipt).await?;
         Ok(receipt)
+    }
+
+    /// The source of each record, with what reads it: one for all, or those that a routed batch names.
+    fn routes(&self, sender: &Sender, records: &Records) -> Result<Vec<Route>, RegistryError> {
+        let route = |source: Option<&str>| {
+            if !sender.identity.may_send_to(source) {
+                return Err(RegistryError::NotGranted { name: source.unwrap_or(NO_SOURCE).to_owned() });
+            }
+            let reader = source.map(|name| self.registry.reader(name)).transpose()?.flatten();
+            Ok(Route { sender: Sender { source: source.map(str::to_owned), ..sender.clone() }, reader })
+        };
+        match records {
+            Records::Routed(routed) => routed.sources.iter().map(|name| route(Some(name))).collect(),
+            Records::Body(_) | Records::Cut(_) => Ok(vec![route(sender.source.as_deref())?]),
+        }
     }
 
     /// Reads one record again, as when it is replayed: the events it makes now, or why it still makes none.
@@ -297,8 +317,20 @@ impl Intake {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(bytes)));
     }
 
-    fn read(&self, sender: &Sender, reader: Option<ReaderRef<'_>>, records: &Records) -> Result<Reading, IntakeError> {
+    fn read(&self, routes: &[Route], records: &Records) -> Result<Reading, IntakeError> {
         let mut reading = Reading::default();
+        if let Records::Routed(routed) = records {
+            reading.admitted.reserve(routed.pieces.len());
+            for (index, piece) in routed.pieces.iter().enumerate() {
+                let Some(Route { sender, reader }) = routes.get(usize::from(piece.source)) else { continue };
+                let bytes = routed.buffer.get(piece.range.clone()).unwrap_or_default();
+                let piece = Piece { bytes, broken: piece.broken };
+                self.read_piece(sender, reader.as_ref().map(Reader::by), index, piece, &mut reading);
+            }
+            return Ok(reading);
+        }
+        let Some(Route { sender, reader }) = routes.first() else { return Ok(reading) };
+        let reader = reader.as_ref().map(Reader::by);
         match records {
             Records::Body(content) => {
                 let lines = reader.is_some_and(|reader| !reads_json(reader, content));
@@ -317,6 +349,7 @@ impl Intake {
                     self.read_piece(sender, reader, index, Piece { bytes: record, broken: None }, &mut reading);
                 }
             }
+            Records::Routed(_) => {}
         }
         Ok(reading)
     }
@@ -600,6 +633,7 @@ fn tag_of(sender: &str, key: &str, records: &Records) -> Tag {
     let mut body = Sha256::new();
     match records {
         Records::Body(content) => body.update(content),
+        Records::Routed(routed) => body.update(&routed.buffer),
         Records::Cut(records) => {
             for record in records {
                 body.update((record.len() as u64).to_be_bytes());

@@ -4,14 +4,19 @@
 pub mod activity;
 pub mod body;
 pub mod health;
+pub mod hook_signature;
+pub mod hooks;
 pub mod inputs;
 pub mod intake;
 pub mod messages;
 pub mod registry;
 pub mod replay;
+pub mod routed;
 pub mod selection;
 pub mod syslog;
 
+pub use hooks::{HookError, Hooks};
 pub use intake::{Identity, Intake, IntakeError, Records, Sender};
 pub use registry::{Registry, RegistryError};
+pub use routed::{Routed, Routing};
 pub use selection::Selection;

@@ -11,6 +11,7 @@ pub mod erasures;
 pub mod followers;
 pub mod health;
 pub mod holds;
+pub mod hooks;
 pub mod inbox;
 pub mod inputs;
 pub mod mappings;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 use super::Problem;
+use crate::http::body::BodyFault;
 use crate::ingest::body::BodyError;
 use crate::ingest::inputs::Error as InputsError;
 use crate::ingest::selection::SelectionError;
@@ -41,6 +42,30 @@ impl From<InputsError> for Problem {
             InputsError::State(source) => source.into(),
             InputsError::Record(source) => source.into(),
             error @ InputsError::Inputs(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<BodyFault> for Problem {
+    fn from(error: BodyFault) -> Self {
+        let text = error.to_string();
+        match error {
+            BodyFault::Encoding => Self::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "encoding",
+                "The body is packed in a way not understood here",
+            )
+            .detail(text),
+            BodyFault::TooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large").detail(text)
+            }
+            BodyFault::Silent => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, "slow-body", "The body did not come").detail(text)
+            }
+            BodyFault::BrokenOff(_) => Self::bad_request(text),
+            BodyFault::Busy { retry_after } => busy(retry_after, &text),
+            BodyFault::Damaged(error) => error.into(),
+            error @ BodyFault::Unpacking(_) => Self::internal(&error),
         }
     }
 }

@@ -46,7 +46,9 @@ pub struct Sender {
 
 impl Sender {
     pub fn messages(&self) -> Messages {
-        Messages { client: self.client.clone(), ..Messages::new(self.peer.ip(), self.provider.clone()) }
+        let mut messages = Messages::new(self.peer.ip(), self.provider.clone());
+        messages.client.clone_from(&self.client);
+        messages
     }
 }
 
