@@ -46,7 +46,7 @@ pub struct Sender {
 
 impl Sender {
     pub fn messages(&self) -> Messages {
-        Messages { client: self.client.clone(), ..Messages::new(self.peer.ip(), self.provider.clone()) }
+        Messages::of_client(self.peer.ip(), self.provider.clone(), self.client.clone())
     }
 }
 
