@@ -53,7 +53,11 @@ pub struct Messages {
 
 impl Messages {
     pub fn new(peer: IpAddr, provider: Arc<str>) -> Self {
-        Self { peer, provider, client: None, bytes: Vec::new(), ends: Vec::new() }
+        Self::of_client(peer, provider, None)
+    }
+
+    pub fn of_client(peer: IpAddr, provider: Arc<str>, client: Option<Arc<ClientName>>) -> Self {
+        Self { peer, provider, client, bytes: Vec::new(), ends: Vec::new() }
     }
 
     pub fn push(&mut self, message: &[u8]) {

@@ -14,7 +14,8 @@ use super::tcp::{Door, Sender};
 
 /// Messages of one connection that may wait for their place on disk; librelp sends no more than 128 by default.
 const WINDOW_MAX: usize = 1_024;
-const FRAME_BYTES_MAX: usize = 128 * 1024;
+/// A longer frame ends the connection. What can be set aside is no longer than this.
+const FRAME_BYTES_MAX: usize = 1 << 20;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What is offered to a client that opens a session.
 const OFFER: &str = "relp_version=0\nrelp_software=belfry\ncommands=syslog";

@@ -46,9 +46,7 @@ pub struct Sender {
 
 impl Sender {
     pub fn messages(&self) -> Messages {
-        let mut messages = Messages::new(self.peer.ip(), self.provider.clone());
-        messages.client.clone_from(&self.client);
-        messages
+        Messages::of_client(self.peer.ip(), self.provider.clone(), self.client.clone())
     }
 }
 
