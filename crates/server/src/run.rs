@@ -71,8 +71,9 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
         clock: app.clock.clone(),
         registry: app.intake.registry().clone(),
         health: app.health.clone(),
+        stop: app.stop.clone(),
     };
-    app.spawn("sources", activity::follow(sources));
+    app.spawn_gently("sources", activity::follow(sources));
     app.spawn("index", index::follow(app.door.clone(), app.store.clone()));
     app.spawn_gently("rules", app.notify.clone().follow(app.stop.clone()));
     app.spawn("reports", app.reports.clone().keep_tidy(app.stop.clone()));

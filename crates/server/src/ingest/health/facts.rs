@@ -77,6 +77,7 @@ pub struct Heard {
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Facts {
     pub events: u64,
     pub first_ms: Option<i64>,
