@@ -5,6 +5,7 @@
 //!     load ingest PID EVENTS           batches of 2,000 over 4 connections
 //!     load single PID EVENTS           one event per request over 32 connections
 //!     load syslog ADDRESS EVENTS       messages over TCP, until all are in the trail
+//!     load idle-syslog PID ADDRESS N   N senders that send one message each and then keep quiet: what they cost
 //!     load lines FILE EVENTS           the same messages in a file, each behind its length, for another server
 //!     load search                      newest 50, of one user, words, counts, proofs
 //!     load export                      100,000 events as JSON
@@ -28,7 +29,7 @@ const DEVICES: u32 = 20_000;
 /// The stretch of time the events are spread over.
 const DAYS: u64 = 90;
 const SINGLE_CONNECTIONS: usize = 32;
-const STEPS: &str = "rows, ingest, single, syslog, lines, search, export, webhook";
+const STEPS: &str = "rows, ingest, single, syslog, idle-syslog, lines, search, export, webhook";
 
 const FIRST_NAMES: &[&str] = &[
     "ada", "bola", "carin", "dimitris", "elena", "fatima", "ken", "hui", "ines", "jonas", "kwame", "lucja", "marc",
@@ -214,6 +215,7 @@ async fn main() -> Result<()> {
         ["ingest", process, events] => ingest(process.parse()?, events.parse()?).await?,
         ["single", process, events] => single(process.parse()?, events.parse()?).await?,
         ["syslog", address, events] => syslog(address, events.parse()?).await?,
+        ["idle-syslog", process, address, senders] => idle_syslog(process.parse()?, address, senders.parse()?).await?,
         ["lines", file, events] => lines(file, events.parse()?)?,
         ["search"] => search().await?,
         ["export"] => export().await?,
@@ -454,6 +456,38 @@ async fn syslog(address: &str, events: u64) -> Result<Value> {
     let seconds = began.elapsed().as_secs_f64();
     Ok(
         json!({ "step": "syslog", "events": events, "per_s": events as f64 / seconds, "bytes_per_message": framed.len() as f64 / events as f64 }),
+    )
+}
+
+/// Connections that are open and quiet: the memory of the server before, and once each has sent a message.
+async fn idle_syslog(process: u32, address: &str, senders: usize) -> Result<Value> {
+    let memory = || -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        Ok(line.split_whitespace().next().context("a number")?.parse()?)
+    };
+    let wanted = get("/api/v1/trail").await?["size"].as_u64().unwrap_or(0) + senders as u64;
+    let before = memory()?;
+    let mut open = Vec::with_capacity(senders);
+    for index in 0..senders {
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        stream.write_all(format!("<13>1 - - idle - - - sender {index} is here\n").as_bytes()).await?;
+        open.push(stream);
+    }
+    let began = Instant::now();
+    while get("/api/v1/trail").await?["size"].as_u64().unwrap_or(0) < wanted {
+        anyhow::ensure!(
+            began.elapsed() < Duration::from_secs(60),
+            "not all messages came in: is ulimit -n large enough?"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // What they needed while they sent is given back when they were quiet for a moment.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let after = memory()?;
+    let each = after.saturating_sub(before) as f64 * 1024.0 / senders as f64;
+    Ok(
+        json!({ "step": "idle-syslog", "senders": senders, "before_kib": before, "after_kib": after, "bytes_each": each }),
     )
 }
 

@@ -10,17 +10,21 @@
 mod support;
 
 mod access;
+mod applications;
 mod backup;
 mod bad_input;
 mod browser;
 mod clients;
 mod crash;
 mod events;
+mod inputs;
 mod mappings;
 mod monitor;
 mod notifications;
 mod removal;
 mod reports;
+mod sources;
+mod syslog;
 mod tamper;
 mod tidy;
 mod upgrade;

@@ -23,6 +23,9 @@ pub struct Receipt {
     /// Records that a mapping left out on purpose.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped: u64,
+    /// Events that a rule of the selection left out: they are not kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
     /// At most 1,000 of the records that were set aside.
     #[serde(default)]
     pub rejected: Vec<Rejected>,
@@ -137,6 +140,10 @@ pub struct EventDetail {
     pub severity_name: String,
     /// Base64 of SHA-256(0x00 ‖ entry).
     pub leaf_hash: String,
+    /// The fields that the product itself uses, decoded from `event.original`: filters ask for them as `native.*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub native: Option<serde_json::Value>,
 }
 
 /// Everything a third party needs to check that an event is in the trail.

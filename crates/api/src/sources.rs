@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::health::SourceHealth;
+
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Source {
     /// The name used as `?source=` and kept as `event.module`.
@@ -21,6 +23,7 @@ pub struct Source {
     pub rate_per_minute: f64,
     /// Records that wait to be settled.
     pub set_aside: u64,
+    pub health: SourceHealth,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

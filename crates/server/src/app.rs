@@ -26,7 +26,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::Data;
 use crate::ingest::Intake;
-use crate::ingest::activity::Rates;
+use crate::ingest::health::Health;
+use crate::ingest::inputs::Inputs;
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
 use crate::metrics::Metrics;
@@ -68,8 +69,10 @@ pub struct Parts {
     pub backups: Backups,
     /// Takes in what senders send.
     pub intake: Arc<Intake>,
-    /// Events per minute of each source.
-    pub rates: Arc<Rates>,
+    /// How every source is.
+    pub health: Arc<Health>,
+    /// What Belfry reads by itself.
+    pub inputs: Inputs,
     /// The guard of all connections we open.
     pub outgoing: Outgoing,
     pub access: access::Memory,

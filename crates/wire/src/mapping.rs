@@ -25,7 +25,7 @@ use crate::decode::{self, Decoded, Decoder};
 use crate::syslog::Syslog;
 use crate::value::{Heap, Val};
 
-pub use builtin::{Builtin, alias, builtin, find, for_app};
+pub use builtin::{Builtin, alias, builtin, find, for_app, native_fields};
 pub use compile::{CompileError, PROGRAM_BYTES_MAX, version_of};
 pub use functions::reference;
 pub use samples::{Report, test};
@@ -303,17 +303,21 @@ impl Mapping {
     ) -> Result<Outcome<'e>, Reason> {
         let Program { statements, variables, fields, tree } = &self.program;
         let env = expr::Env { heap, inputs: inputs.0, received_at: meta.received_at };
-        let mut frame = expr::Frame { variables: heap.slots(*variables), fields: heap.slots(*fields), steps: 0 };
-        expr::run(statements, &env, &mut frame).map_err(|stop| match stop {
-            expr::Stop::Abort(reason) => {
-                Reason { code: Code::Refused, text: reason.unwrap_or("the mapping refused this record").to_owned() }
+        let mut frame =
+            expr::Frame { variables: heap.slots(*variables), fields: heap.slots(*fields), steps: 0, stop: None };
+        expr::run(statements, &env, &mut frame);
+        match frame.stop {
+            None => {}
+            Some(expr::Stop::Abort(reason)) => {
+                let text = reason.unwrap_or("the mapping refused this record").to_owned();
+                return Err(Reason { code: Code::Refused, text });
             }
-            expr::Stop::TooLong => Reason {
-                code: Code::TookTooLong,
-                text: format!("the mapping took more than {STEPS_MAX} steps for this record"),
-            },
-            expr::Stop::TooLarge => too_large(),
-        })?;
+            Some(expr::Stop::TooLong) => {
+                let text = format!("the mapping took more than {STEPS_MAX} steps for this record");
+                return Err(Reason { code: Code::TookTooLong, text });
+            }
+            Some(expr::Stop::TooLarge) => return Err(too_large()),
+        }
         if heap.is_full() {
             return Err(too_large());
         }

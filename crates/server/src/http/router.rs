@@ -12,7 +12,10 @@ use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::guard::guard;
-use super::{access, backups, events, export, ingest, notify, openapi, report, retention, sources, system, trail};
+use super::{
+    access, applications, backups, events, export, health, ingest, inputs, notify, openapi, report, retention,
+    selection, sources, system, trail,
+};
 use crate::app::App;
 
 /// What a route needs of its subject.
@@ -69,12 +72,16 @@ pub(crate) use table;
 pub fn routes() -> Vec<Route> {
     [
         access::routes(),
+        applications::routes(),
         events::routes(),
         export::routes(),
+        health::routes(),
         ingest::routes(),
+        inputs::routes(),
         notify::routes(),
         report::routes(),
         retention::routes(),
+        selection::routes(),
         sources::routes(),
         trail::routes(),
         backups::routes(),

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use wire::mapping::{Meta, Outcome};
 
+use super::health::health;
 use super::router::{Route, table};
 use super::{Json, Path, Problem, Query};
 use crate::access::Subject;
@@ -21,11 +22,13 @@ use crate::append::Origin;
 use crate::changes::Entity;
 use crate::ingest::registry::Compiled;
 use crate::ingest::{RegistryError, replay};
-use crate::state::{set_aside, sources};
+use crate::state::{self, set_aside, sources};
 
 const SAMPLES_MAX: usize = 100;
 const SAMPLE_BYTES_MAX: usize = 64 << 10;
-const PROGRAM_BYTES_MAX: usize = 128 << 10;
+pub const PROGRAM_BYTES_MAX: usize = 128 << 10;
+/// Open gaps that the list of sources looks at.
+const OPEN_GAPS_MAX: i64 = 2_000;
 const IDS_MAX: usize = 1_000;
 
 pub fn routes() -> Vec<Route> {
@@ -47,32 +50,35 @@ pub fn routes() -> Vec<Route> {
 /// All sources, those that only the trail knows included.
 #[utoipa::path(get, path = "/api/v1/sources", tag = "sources", responses((status = 200, body = Page<Source>)))]
 pub async fn sources_list(State(app): State<App>) -> Result<Json<Page<Source>>, Problem> {
-    let activity = sources::activity(&app.state).await?;
     let waiting = set_aside::counts(&app.state).await?;
-    let now = app.clock.now();
+    let gaps = state::health::open_gaps(&app.state, OPEN_GAPS_MAX).await?;
+    let open = state::health::open_gap_counts(&app.state).await?;
     let mut known = app.intake.registry().sources();
-    for seen in &activity {
-        if !known.iter().any(|source| source.name == seen.name) {
+    for name in app.health.names() {
+        if !known.iter().any(|source| source.name == name) {
             known.push(sources::Source {
-                name: seen.name.clone(),
+                name,
                 title: String::new(),
                 mapping: String::new(),
                 builtin: true,
                 enabled: true,
-                created_at: seen.first_seen_at,
+                created_at: 0,
             });
         }
     }
     let items = known
         .into_iter()
         .map(|source| {
-            let seen = activity.iter().find(|seen| seen.name == source.name);
+            let facts = app.health.facts(&source.name).unwrap_or_default();
+            let open = open.iter().find(|(name, _)| *name == source.name).map_or(0, |(_, gaps)| gaps.cast_unsigned());
+            let health = health(&app, &source.name, &facts, &gaps, open);
             Source {
                 mapping_version: app.intake.registry().mapping(&source.mapping).map(|mapping| mapping.version),
-                first_seen_at: seen.map(|seen| time(seen.first_seen_at)),
-                last_seen_at: seen.map(|seen| time(seen.last_seen_at)),
-                events_total: seen.map_or(0, |seen| seen.events.cast_unsigned()),
-                rate_per_minute: app.rates.per_minute(&source.name, now),
+                first_seen_at: health.first_seen_at.clone(),
+                last_seen_at: health.last_seen_at.clone(),
+                events_total: facts.events,
+                rate_per_minute: health.rate_per_minute,
+                health,
                 set_aside: waiting
                     .iter()
                     .filter(|count| count.source == source.name)
@@ -318,7 +324,7 @@ pub async fn mappings_test(
     let results = tokio::task::spawn_blocking(move || {
         let program = draft.as_ref().or(known.as_ref().map(|known| &known.mapping));
         let program = program.ok_or_else(|| Problem::from(RegistryError::UnknownMapping { name: name.clone() }))?;
-        let origin = Origin { source: Some(&name), provider: None, mapping: None };
+        let origin = Origin { source: Some(&name), ..Origin::default() };
         let results = test.samples.iter().map(|sample| {
             let mut result = MappingTestResult { ok: false, events: Vec::new(), skipped: None, error: None };
             match program.run(sample.as_bytes(), &Meta::at(received_at)) {
@@ -344,7 +350,7 @@ pub async fn mappings_test(
 }
 
 /// A program is up to 128 KiB, an entry of the trail 64: the event keeps its beginning.
-fn shorten(mut event: serde_json::Value) -> serde_json::Value {
+pub fn shorten(mut event: serde_json::Value) -> serde_json::Value {
     let changes = event.get_mut("changes").and_then(|changes| changes.as_array_mut());
     for change in changes.into_iter().flatten() {
         for side in ["old", "new"] {
@@ -357,7 +363,8 @@ fn shorten(mut event: serde_json::Value) -> serde_json::Value {
     event
 }
 
-fn mapping(compiled: &Compiled) -> Mapping {
+/// A mapping as the API shows it.
+pub fn mapping(compiled: &Compiled) -> Mapping {
     Mapping {
         name: compiled.name.clone(),
         version: compiled.version,

@@ -19,7 +19,10 @@ use wire::decode::Decoder;
 use wire::mapping::{Meta, Outcome, Recognised};
 
 use super::body::{self, BodyError, Piece};
-use super::registry::{Compiled, Reader, Registry, RegistryError};
+use super::health::NO_SOURCE;
+use super::messages::Message;
+use super::registry::{Compiled, Reader, ReaderRef, Registry, RegistryError};
+use super::selection::{Counter, Selection};
 use crate::append::{self, Admitted, Door, Origin};
 use crate::clock::Clock;
 use crate::state::set_aside::{self, New};
@@ -46,6 +49,33 @@ pub struct Sender {
     /// The token's or user's name; becomes `event.provider`.
     pub provider: String,
     pub peer: Option<IpAddr>,
+    pub identity: Identity,
+}
+
+/// What is certain of a sender, whatever it is called.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// The id of its token, device or user: batch keys count for it alone.
+    pub id: String,
+    /// The device it is; becomes `event.enrolled_device`.
+    pub device: Option<Arc<str>>,
+    /// The sources it may send to; none: all.
+    pub sources: Option<Arc<[String]>>,
+}
+
+impl Identity {
+    /// Whether it may send to that source; none: events that need no source.
+    pub fn may_send_to(&self, source: Option<&str>) -> bool {
+        let name = source.unwrap_or(NO_SOURCE);
+        self.sources.as_ref().is_none_or(|sources| sources.iter().any(|granted| granted == name))
+    }
+}
+
+impl Sender {
+    /// In whose name batch keys are: names can be taken by others, ids can't.
+    fn key_name(&self) -> &str {
+        if self.identity.id.is_empty() { &self.provider } else { &self.identity.id }
+    }
 }
 
 /// What a batch is made of.
@@ -79,8 +109,9 @@ pub type Refusal = (&'static str, String, Option<String>);
 
 /// A record that was not understood.
 #[derive(Debug, Clone)]
-struct Reject {
+pub(super) struct Reject {
     index: usize,
+    peer: Option<IpAddr>,
     code: &'static str,
     error: String,
     field: Option<String>,
@@ -88,11 +119,34 @@ struct Reject {
     record: Vec<u8>,
 }
 
+/// What came of records so far.
 #[derive(Default)]
-struct Reading {
+pub(super) struct Reading {
     admitted: Vec<Admitted>,
     skipped: u64,
+    left_out: Vec<Counter>,
     rejects: Vec<Reject>,
+}
+
+impl Reading {
+    pub(super) fn refuse(&mut self, sender: &Sender, index: usize, (code, error, field): Refusal, record: &[u8]) {
+        let source = sender.source.clone().unwrap_or_else(|| "events".to_owned());
+        self.rejects.push(Reject { index, peer: sender.peer, code, error, field, source, record: record.to_vec() });
+    }
+
+    pub(super) fn seen(&self) -> usize {
+        self.admitted.len() + self.rejects.len()
+    }
+
+    pub(super) fn append(&mut self, other: &mut Self) {
+        self.admitted.append(&mut other.admitted);
+        self.skipped += other.skipped;
+        self.rejects.append(&mut other.rejects);
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Admitted>, Vec<Reject>) {
+        (self.admitted, self.rejects)
+    }
 }
 
 /// Takes batches in.
@@ -101,6 +155,7 @@ pub struct Intake {
     pool: SqlitePool,
     clock: Clock,
     registry: Arc<Registry>,
+    selection: Arc<Selection>,
     room: Arc<Semaphore>,
     in_flight: Mutex<HashSet<[u8; 16]>>,
     waiting_records: AtomicU64,
@@ -121,6 +176,7 @@ impl Intake {
         pool: SqlitePool,
         clock: Clock,
         registry: Arc<Registry>,
+        selection: Arc<Selection>,
     ) -> Result<Arc<Self>, IntakeError> {
         let (records, bytes) = set_aside::waiting(&pool).await?;
         Ok(Arc::new(Self {
@@ -128,6 +184,7 @@ impl Intake {
             pool,
             clock,
             registry,
+            selection,
             room: Arc::new(Semaphore::new(BODIES_BYTES_MAX / 1024)),
             in_flight: Mutex::default(),
             waiting_records: AtomicU64::new(records),
@@ -138,6 +195,18 @@ impl Intake {
 
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    pub fn selection(&self) -> &Arc<Selection> {
+        &self.selection
+    }
+
+    pub(super) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Room for a body of `bytes`; given back when the permit is dropped.
@@ -158,16 +227,31 @@ impl Intake {
         records: Records,
         key: Option<&str>,
     ) -> Result<Receipt, IntakeError> {
-        let tag = key.map(|key| tag_of(&sender.provider, key, &records));
+        self.take_shared(sender, Arc::new(records), key).await
+    }
+
+    /// The same for a caller that tries again when the server is busy, and keeps the batch for that.
+    pub async fn take_shared(
+        self: &Arc<Self>,
+        sender: Sender,
+        records: Arc<Records>,
+        key: Option<&str>,
+    ) -> Result<Receipt, IntakeError> {
+        if !sender.identity.may_send_to(sender.source.as_deref()) {
+            let name = sender.source.unwrap_or_else(|| NO_SOURCE.to_owned());
+            return Err(RegistryError::NotGranted { name }.into());
+        }
+        let tag = key.map(|key| tag_of(sender.key_name(), key, &records));
         let _flight = tag.as_ref().map(|tag| self.enter(tag.key)).transpose()?;
         let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
 
         let (intake, who) = (self.clone(), sender.clone());
-        let reading = tokio::task::spawn_blocking(move || intake.read(&who, reader.as_ref(), &records))
+        let reading = tokio::task::spawn_blocking(move || intake.read(&who, reader.as_ref().map(Reader::by), &records))
             .await
             .map_err(|_| IntakeError::Broken)??;
 
-        let mut receipt = Receipt { skipped: reading.skipped, ..Receipt::default() };
+        let left_out = reading.left_out.len() as u64;
+        let mut receipt = Receipt { skipped: reading.skipped, left_out, ..Receipt::default() };
         if !reading.admitted.is_empty() {
             let positions = self.door.append(reading.admitted, tag).await?;
             receipt.accepted = positions.count;
@@ -175,7 +259,10 @@ impl Intake {
             receipt.last = Some(positions.first + positions.count.saturating_sub(1));
             receipt.repeated = positions.repeated;
         }
-        self.set_aside(&sender, tag.as_ref(), reading.rejects, &mut receipt).await?;
+        if left_out > 0 && !receipt.repeated {
+            self.selection.count(reading.left_out);
+        }
+        self.set_aside(tag.as_ref(), &reading.rejects, &mut receipt).await?;
         Ok(receipt)
     }
 
@@ -183,10 +270,19 @@ impl Intake {
     pub fn reread(&self, sender: &Sender, record: &[u8]) -> Result<Result<Vec<Admitted>, Refusal>, RegistryError> {
         let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
         let mut reading = Reading::default();
-        self.read_piece(sender, reader.as_ref(), 0, Piece { bytes: record, broken: None }, &mut reading);
+        self.read_piece(
+            sender,
+            reader.as_ref().map(Reader::by),
+            0,
+            Piece { bytes: record, broken: None },
+            &mut reading,
+        );
         Ok(match reading.rejects.pop() {
             Some(reject) => Err((reject.code, reject.error, reject.field)),
-            None => Ok(reading.admitted),
+            None => {
+                self.selection.count(reading.left_out);
+                Ok(reading.admitted)
+            }
         })
     }
 
@@ -201,7 +297,7 @@ impl Intake {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(bytes)));
     }
 
-    fn read(&self, sender: &Sender, reader: Option<&Reader>, records: &Records) -> Result<Reading, IntakeError> {
+    fn read(&self, sender: &Sender, reader: Option<ReaderRef<'_>>, records: &Records) -> Result<Reading, IntakeError> {
         let mut reading = Reading::default();
         match records {
             Records::Body(content) => {
@@ -228,7 +324,7 @@ impl Intake {
     fn read_piece(
         &self,
         sender: &Sender,
-        reader: Option<&Reader>,
+        reader: Option<ReaderRef<'_>>,
         index: usize,
         piece: Piece<'_>,
         reading: &mut Reading,
@@ -247,19 +343,36 @@ impl Intake {
     fn read_one(
         &self,
         sender: &Sender,
-        reader: Option<&Reader>,
+        reader: Option<ReaderRef<'_>>,
         index: usize,
         piece: Piece<'_>,
         reading: &mut Reading,
     ) {
         let outcome = match (piece.broken, reader) {
             (Some(reason), _) => Err(("body", reason.to_owned(), None)),
-            (None, Some(reader)) => self.map(sender, reader, piece.bytes, reading),
-            (None, None) => self.admit_json(sender, piece.bytes).map(|admitted| reading.admitted.push(admitted)),
+            (None, Some(reader)) => self.map(sender, reader, piece.bytes, None, reading),
+            (None, None) => self.admit_json(sender, piece.bytes).map(|admitted| self.keep(vec![admitted], reading)),
         };
-        if let Err((code, error, field)) = outcome {
-            let source = sender.source.clone().unwrap_or_else(|| "events".to_owned());
-            reading.rejects.push(Reject { index, code, error, field, source, record: piece.bytes.to_vec() });
+        if let Err(refusal) = outcome {
+            reading.refuse(sender, index, refusal, piece.bytes);
+        }
+    }
+
+    /// Reads a message whose header is known already.
+    pub(super) fn read_message(
+        &self,
+        sender: &Sender,
+        reader: Option<ReaderRef<'_>>,
+        index: usize,
+        message: &Message<'_>,
+        reading: &mut Reading,
+    ) {
+        let outcome = match reader {
+            Some(reader) => self.map(sender, reader, message.bytes, Some(message), reading),
+            None => self.admit_json(sender, message.bytes).map(|admitted| self.keep(vec![admitted], reading)),
+        };
+        if let Err(refusal) = outcome {
+            reading.refuse(sender, index, refusal, message.bytes);
         }
     }
 
@@ -276,15 +389,44 @@ impl Intake {
         mapping: Option<&str>,
         value: event::Value<'_>,
     ) -> Result<Admitted, Refusal> {
-        let origin = Origin { source, provider: Some(&sender.provider), mapping };
-        self.door.admit(value, origin).map_err(|invalid| {
+        let device = sender.identity.device.as_deref();
+        let origin = Origin { source, provider: Some(&sender.provider), mapping, device };
+        let admitted = self.door.admit(value, origin).map_err(|invalid| {
             let field = invalid.errors.first().map(|error| error.field.clone());
             ("invalid", invalid.to_string(), field)
-        })
+        })?;
+        // An event may name its source itself: then that one must be granted too.
+        if sender.identity.sources.is_some() {
+            let named = event::Event::glance(admitted.bytes(), "event.module");
+            if !sender.identity.may_send_to(named.as_deref()) {
+                let name = named.as_deref().unwrap_or(NO_SOURCE);
+                let reason = format!("event.module: the source {name} is not granted to {}", sender.provider);
+                return Err(("not_granted", reason, Some("event.module".to_owned())));
+            }
+        }
+        Ok(admitted)
     }
 
-    fn map(&self, sender: &Sender, reader: &Reader, record: &[u8], reading: &mut Reading) -> Result<(), Refusal> {
-        let meta = Meta { received_at: self.clock.now(), peer: sender.peer, syslog: None };
+    /// Keeps what no rule leaves out.
+    fn keep(&self, admitted: Vec<Admitted>, reading: &mut Reading) {
+        for admitted in admitted {
+            match self.selection.leaves_out(admitted.bytes()) {
+                Some(counter) => reading.left_out.push(counter),
+                None => reading.admitted.push(admitted),
+            }
+        }
+    }
+
+    fn map(
+        &self,
+        sender: &Sender,
+        reader: ReaderRef<'_>,
+        record: &[u8],
+        message: Option<&Message<'_>>,
+        reading: &mut Reading,
+    ) -> Result<(), Refusal> {
+        let meta =
+            Meta { received_at: self.clock.now(), peer: sender.peer, syslog: message.map(|message| message.header) };
         let known = |record: &Recognised<'_>| {
             let knows = |compiled: &&Arc<Compiled>| record.fits(&compiled.mapping);
             reader.telling.iter().find(knows).map(|compiled| &compiled.mapping)
@@ -298,27 +440,35 @@ impl Intake {
             Outcome::Events(values) => {
                 let other = reader.telling.iter().find(|other| std::ptr::eq(&other.mapping, used));
                 let (source, label) = match other {
-                    Some(other) => (Some(other.name.as_str()), &other.label),
+                    Some(other) if sender.identity.may_send_to(Some(&other.name)) => {
+                        (Some(other.name.as_str()), &other.label)
+                    }
+                    Some(other) => (sender.source.as_deref(), &other.label),
                     None => (sender.source.as_deref(), &reader.compiled.label),
                 };
                 // All events of a record, or none: a half of it could not be replayed.
                 let mut admitted = Vec::with_capacity(values.len());
-                for value in values {
+                let client = message.and_then(|message| message.client);
+                for mut value in values {
+                    if let (Some(client), event::Value::Object(fields)) = (client, &mut value)
+                        && fields.get("tls").is_none()
+                    {
+                        fields.insert("tls", event::Value::from(client.fields()));
+                    }
                     admitted.push(self.admit(sender, source, Some(label), value)?);
                 }
-                reading.admitted.append(&mut admitted);
+                self.keep(admitted, reading);
                 Ok(())
             }
         })
     }
 
-    async fn set_aside(
-        &self,
-        sender: &Sender,
-        tag: Option<&Tag>,
-        rejects: Vec<Reject>,
-        receipt: &mut Receipt,
-    ) -> Result<(), IntakeError> {
+    /// Sets aside what nobody waits for a receipt of.
+    pub(super) async fn keep_rejects(&self, rejects: &[Reject]) -> Result<(), IntakeError> {
+        self.set_aside(None, rejects, &mut Receipt::default()).await
+    }
+
+    async fn set_aside(&self, tag: Option<&Tag>, rejects: &[Reject], receipt: &mut Receipt) -> Result<(), IntakeError> {
         if rejects.is_empty() {
             return Ok(());
         }
@@ -332,7 +482,7 @@ impl Intake {
             .map(|reject| New {
                 source: &reject.source,
                 received_at,
-                peer: sender.peer.map(|peer| peer.to_string()),
+                peer: reject.peer.map(|peer| peer.to_string()),
                 code: reject.code,
                 reason: &reject.error,
                 field: reject.field.as_deref(),
@@ -344,12 +494,12 @@ impl Intake {
         let ids = set_aside::add(&self.pool, &kept).await?;
         self.waiting_records.fetch_add(ids.len() as u64, Ordering::Relaxed);
         self.waiting_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.count_rejections(&rejects);
+        self.count_rejections(rejects);
 
         let mut ids = ids.into_iter();
         for reject in rejects {
-            let set_aside = if keep(&reject) { ids.next().map(|id| id.to_string()) } else { None };
-            let mut error = reject.error;
+            let set_aside = if keep(reject) { ids.next().map(|id| id.to_string()) } else { None };
+            let mut error = reject.error.clone();
             if set_aside.is_none() {
                 error.push_str(if full {
                     "; not kept, since too much waits to be settled"
@@ -358,7 +508,7 @@ impl Intake {
                 });
             }
             if receipt.rejected.len() < RECEIPT_REJECTED_MAX {
-                receipt.rejected.push(Rejected { index: reject.index, error, field: reject.field, set_aside });
+                receipt.rejected.push(Rejected { index: reject.index, error, field: reject.field.clone(), set_aside });
             } else {
                 receipt.rejected_more += 1;
             }
@@ -436,12 +586,12 @@ impl Drop for Flight {
 }
 
 /// Whether a body is JSON for this mapping, rather than lines of text.
-fn reads_json(reader: &Reader, content: &[u8]) -> bool {
+fn reads_json(reader: ReaderRef<'_>, content: &[u8]) -> bool {
     let json = reader.compiled.mapping.decoders().contains(&Decoder::Json);
     json && matches!(content.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
-fn tag_of(provider: &str, key: &str, records: &Records) -> Tag {
+fn tag_of(sender: &str, key: &str, records: &Records) -> Tag {
     let short = |hash: sha2::digest::Output<Sha256>| -> [u8; 16] {
         let mut short = [0; 16];
         short.copy_from_slice(&hash[..16]);
@@ -457,6 +607,6 @@ fn tag_of(provider: &str, key: &str, records: &Records) -> Tag {
             }
         }
     }
-    let key = Sha256::new().chain_update(provider).chain_update([0]).chain_update(key);
+    let key = Sha256::new().chain_update(sender).chain_update([0]).chain_update(key);
     Tag { key: short(key.finalize()), body: short(body.finalize()) }
 }

@@ -3,10 +3,15 @@
 
 pub mod activity;
 pub mod body;
+pub mod health;
+pub mod inputs;
 pub mod intake;
+pub mod messages;
 pub mod registry;
 pub mod replay;
+pub mod selection;
 pub mod syslog;
 
-pub use intake::{Intake, IntakeError, Records, Sender};
+pub use intake::{Identity, Intake, IntakeError, Records, Sender};
 pub use registry::{Registry, RegistryError};
+pub use selection::Selection;

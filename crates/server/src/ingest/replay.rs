@@ -58,6 +58,7 @@ async fn one(
         source,
         provider: "replay".to_owned(),
         peer: record.peer.as_deref().and_then(|peer| peer.parse().ok()),
+        ..Sender::default()
     };
     let (reader, bytes) = (intake.clone(), record.record.clone());
     let read = tokio::task::spawn_blocking(move || reader.reread(&sender, &bytes))

@@ -26,10 +26,12 @@ pub(super) struct Frame<'e> {
     pub variables: &'e mut [Val<'e>],
     pub fields: &'e mut [Val<'e>],
     pub steps: u32,
+    /// Set when the run is over before its end; what is computed after that is thrown away.
+    pub stop: Option<Stop<'e>>,
 }
 
 /// Why a run ended early.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Stop<'e> {
     Abort(Option<&'e str>),
     TooLong,
@@ -156,41 +158,43 @@ impl Const {
     }
 }
 
-/// Carries out statements; answers the value of the last one.
-pub(super) fn run<'e>(statements: &'e [Statement], env: &Env<'e>, frame: &mut Frame<'e>) -> Result<Val<'e>, Stop<'e>> {
+/// Carries out statements; answers the value of the last one. Nothing is carried out once [`Frame::stop`] is set.
+pub(super) fn run<'e>(statements: &'e [Statement], env: &Env<'e>, frame: &mut Frame<'e>) -> Val<'e> {
     let mut last = Val::Null;
     for statement in statements {
+        if frame.stop.is_some() {
+            return Val::Null;
+        }
         frame.steps += 1;
         if frame.steps > super::STEPS_MAX {
-            return Err(Stop::TooLong);
+            frame.stop = Some(Stop::TooLong);
         }
         if env.heap.is_full() {
-            return Err(Stop::TooLarge);
+            frame.stop = Some(Stop::TooLarge);
         }
         last = Val::Null;
         match statement {
             Statement::Field(slot, expr) => {
-                let value = expr.value(env, frame)?;
+                let value = expr.value(env, frame);
                 if let Some(field) = frame.fields.get_mut(*slot) {
                     *field = value;
                 }
             }
             Statement::Variable(slot, expr) => {
-                let value = expr.value(env, frame)?;
+                let value = expr.value(env, frame);
                 if let Some(variable) = frame.variables.get_mut(*slot) {
                     *variable = value;
                 }
             }
-            Statement::If(branches, otherwise) => last = branch(branches, otherwise, env, frame)?,
-            Statement::Abort(None) => return Err(Stop::Abort(None)),
-            Statement::Abort(Some(reason)) => {
-                let reason = reason.value(env, frame)?;
-                return Err(Stop::Abort(reason.says(env.heap)));
+            Statement::If(branches, otherwise) => last = branch(branches, otherwise, env, frame),
+            Statement::Abort(reason) => {
+                let reason = reason.as_ref().and_then(|reason| reason.value(env, frame).says(env.heap));
+                frame.stop = frame.stop.or(Some(Stop::Abort(reason)));
             }
-            Statement::Value(expr) => last = expr.value(env, frame)?,
+            Statement::Value(expr) => last = expr.value(env, frame),
         }
     }
-    Ok(last)
+    last
 }
 
 fn branch<'e>(
@@ -198,9 +202,9 @@ fn branch<'e>(
     otherwise: &'e [Statement],
     env: &Env<'e>,
     frame: &mut Frame<'e>,
-) -> Result<Val<'e>, Stop<'e>> {
+) -> Val<'e> {
     for (condition, block) in branches {
-        if condition.value(env, frame)?.is_truthy() {
+        if condition.holds(env, frame) {
             return run(block, env, frame);
         }
     }
@@ -208,14 +212,61 @@ fn branch<'e>(
 }
 
 impl Expr {
-    pub(super) fn value<'e>(&'e self, env: &Env<'e>, frame: &mut Frame<'e>) -> Result<Val<'e>, Stop<'e>> {
+    /// What it gives. The frequent kinds are here; the others apart, so that this stays small.
+    pub(super) fn value<'e>(&'e self, env: &Env<'e>, frame: &mut Frame<'e>) -> Val<'e> {
+        match self {
+            Self::Const(Const::Text(text)) => Val::Text(text),
+            Self::Const(Const::Null) => Val::Null,
+            Self::Path(place, names) => {
+                let input = env.inputs.get(*place).copied().unwrap_or_default();
+                names.iter().fold(input, |of, name| of.get(name))
+            }
+            Self::Field(slot) => frame.fields.get(*slot).copied().unwrap_or_default(),
+            Self::Variable(slot) => frame.variables.get(*slot).copied().unwrap_or_default(),
+            Self::Get(of, name) => of.value(env, frame).get(name),
+            Self::If(branches, otherwise) => branch(branches, otherwise, env, frame),
+            Self::Call(function, arguments) => call(function, arguments, env, frame),
+            Self::Binary(operator, left, right) => binary(*operator, left, right, env, frame),
+            Self::Not(_) | Self::Parts(..) | Self::Match(..) => Val::Bool(self.holds(env, frame)),
+            seldom => seldom.seldom(env, frame),
+        }
+    }
+
+    /// Whether it is neither null nor false.
+    fn holds<'e>(&'e self, env: &Env<'e>, frame: &mut Frame<'e>) -> bool {
+        match self {
+            Self::Not(of) => !of.holds(env, frame),
+            Self::Binary(Binary::And, left, right) => left.holds(env, frame) && right.holds(env, frame),
+            Self::Binary(Binary::Or, left, right) => left.holds(env, frame) || right.holds(env, frame),
+            Self::Binary(operator @ (Binary::Same | Binary::Differs), left, right) => {
+                let left = left.value(env, frame);
+                let same = match right.as_ref() {
+                    Self::Const(Const::Text(text)) => left.as_text() == Some(text),
+                    right => left == right.value(env, frame),
+                };
+                same == (*operator == Binary::Same)
+            }
+            Self::Parts(parts, of, texts) => match of.value(env, frame) {
+                Val::Text(text) => texts.iter().any(|part| parts.fits(text, part)),
+                _ => false,
+            },
+            Self::Match(of, pattern) => {
+                let text = super::functions::text(of.value(env, frame), env.heap);
+                text.zip(pattern.regex()).is_some_and(|(text, regex)| regex.is_match(text))
+            }
+            other => other.value(env, frame).is_truthy(),
+        }
+    }
+
+    #[inline(never)]
+    fn seldom<'e>(&'e self, env: &Env<'e>, frame: &mut Frame<'e>) -> Val<'e> {
         let heap = env.heap;
-        Ok(match self {
+        match self {
             Self::Const(value) => value.value(heap),
             Self::List(items) => {
                 let mut list = heap.items();
                 for item in items {
-                    let item = item.value(env, frame)?;
+                    let item = item.value(env, frame);
                     heap.push_item(&mut list, item);
                 }
                 Val::List(list.into_bump_slice())
@@ -223,50 +274,24 @@ impl Expr {
             Self::Object(members) => {
                 let mut object = heap.members();
                 for (name, value) in members {
-                    let value = value.value(env, frame)?;
+                    let value = value.value(env, frame);
                     heap.push(&mut object, name, value);
                 }
                 Val::Object(object.into_bump_slice())
             }
             Self::Input(place) => env.inputs.get(*place).copied().unwrap_or_default(),
-            Self::Path(place, names) => {
-                let input = env.inputs.get(*place).copied().unwrap_or_default();
-                names.iter().fold(input, |of, name| of.get(name))
-            }
-            Self::Field(slot) => frame.fields.get(*slot).copied().unwrap_or_default(),
-            Self::Variable(slot) => frame.variables.get(*slot).copied().unwrap_or_default(),
-            Self::Get(of, name) => of.value(env, frame)?.get(name),
-            Self::At(of, index) => of.value(env, frame)?.at(*index),
-            Self::Not(of) => Val::Bool(!of.value(env, frame)?.is_truthy()),
-            Self::Negative(of) => match of.value(env, frame)? {
+            Self::At(of, index) => of.value(env, frame).at(*index),
+            Self::Negative(of) => match of.value(env, frame) {
                 Val::Number(number) => Val::Number(-number),
                 _ => Val::Null,
             },
-            Self::Binary(operator, left, right) => binary(*operator, left, right, env, frame)?,
-            Self::If(branches, otherwise) => branch(branches, otherwise, env, frame)?,
-            Self::Call(function, arguments) => {
-                frame.steps += 1;
-                let mut values = [Val::Null; super::functions::ARGUMENTS_MAX];
-                for (slot, argument) in values.iter_mut().zip(arguments) {
-                    *slot = argument.value(env, frame)?;
-                }
-                (function.call)(env, values.get(..arguments.len()).unwrap_or_default())
-            }
-            Self::Parts(parts, of, texts) => match of.value(env, frame)? {
-                Val::Text(text) => Val::Bool(texts.iter().any(|part| parts.fits(text, part))),
-                _ => Val::Bool(false),
-            },
-            Self::Match(of, pattern) => {
-                let text = super::functions::text(of.value(env, frame)?, heap);
-                Val::Bool(text.zip(pattern.regex()).is_some_and(|(text, regex)| regex.is_match(text)))
-            }
             Self::Capture(of, pattern) => {
-                let text = super::functions::text(of.value(env, frame)?, heap);
+                let text = super::functions::text(of.value(env, frame), heap);
                 let found = text.zip(pattern.regex()).and_then(|(text, regex)| groups(regex, text, heap));
                 found.unwrap_or_default()
             }
             Self::Replace(of, pattern, with) => {
-                let (of, with) = (of.value(env, frame)?, with.value(env, frame)?);
+                let (of, with) = (of.value(env, frame), with.value(env, frame));
                 match (of, pattern.regex(), with) {
                     (Val::Text(text), Some(regex), Val::Text(with)) => {
                         Val::Text(heap.keep(regex.replace_all(text, with)))
@@ -275,15 +300,35 @@ impl Expr {
                 }
             }
             Self::Lookup(table, key, otherwise) => {
-                let key = key.value(env, frame)?;
+                let key = key.value(env, frame);
                 match (key.says(heap).and_then(|key| table.get(key)), otherwise) {
                     (Some(found), _) => found.value(heap),
-                    (None, Some(otherwise)) => otherwise.value(env, frame)?,
+                    (None, Some(otherwise)) => otherwise.value(env, frame),
                     (None, None) => Val::Null,
                 }
             }
-            Self::Usual(usual, record) => usual.find(record.value(env, frame)?, heap),
-        })
+            Self::Usual(usual, record) => usual.find(record.value(env, frame), heap),
+            often => often.value(env, frame),
+        }
+    }
+}
+
+#[inline(never)]
+fn call<'e>(function: &Function, arguments: &'e [Expr], env: &Env<'e>, frame: &mut Frame<'e>) -> Val<'e> {
+    frame.steps += 1;
+    match arguments {
+        [one] => (function.call)(env, &[one.value(env, frame)]),
+        [one, two] => {
+            let one = one.value(env, frame);
+            (function.call)(env, &[one, two.value(env, frame)])
+        }
+        all => {
+            let mut values = [Val::Null; super::functions::ARGUMENTS_MAX];
+            for (slot, argument) in values.iter_mut().zip(all) {
+                *slot = argument.value(env, frame);
+            }
+            (function.call)(env, values.get(..all.len()).unwrap_or_default())
+        }
     }
 }
 
@@ -297,24 +342,18 @@ impl Parts {
     }
 }
 
-fn binary<'e>(
-    operator: Binary,
-    left: &'e Expr,
-    right: &'e Expr,
-    env: &Env<'e>,
-    frame: &mut Frame<'e>,
-) -> Result<Val<'e>, Stop<'e>> {
-    let left = left.value(env, frame)?;
+fn binary<'e>(operator: Binary, left: &'e Expr, right: &'e Expr, env: &Env<'e>, frame: &mut Frame<'e>) -> Val<'e> {
+    let left = left.value(env, frame);
     match operator {
-        Binary::Or => return if left.is_truthy() { Ok(left) } else { right.value(env, frame) },
-        Binary::Else => return if left.is_null() { right.value(env, frame) } else { Ok(left) },
+        Binary::Or => return if left.is_truthy() { left } else { right.value(env, frame) },
+        Binary::Else => return if left.is_null() { right.value(env, frame) } else { left },
         Binary::And => {
-            let both = left.is_truthy() && right.value(env, frame)?.is_truthy();
-            return Ok(Val::Bool(both));
+            let both = left.is_truthy() && right.value(env, frame).is_truthy();
+            return Val::Bool(both);
         }
         _ => {}
     }
-    let right = right.value(env, frame)?;
+    let right = right.value(env, frame);
     let order = || match (left, right) {
         (Val::Number(a), Val::Number(b)) => a.partial_cmp(&b),
         (Val::Text(a), Val::Text(b)) => Some(a.cmp(b)),
@@ -326,7 +365,7 @@ fn binary<'e>(
         }
         _ => Val::Null,
     };
-    Ok(match operator {
+    match operator {
         Binary::Same => Val::Bool(left == right),
         Binary::Differs => Val::Bool(left != right),
         Binary::Less => Val::Bool(order().is_some_and(std::cmp::Ordering::is_lt)),
@@ -341,7 +380,7 @@ fn binary<'e>(
             (left, right) => joined(left, right, env.heap),
         },
         Binary::Or | Binary::And | Binary::Else => Val::Null,
-    })
+    }
 }
 
 /// Two texts as one; what says nothing adds nothing.

@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 
 use super::Problem;
 use crate::ingest::body::BodyError;
+use crate::ingest::inputs::Error as InputsError;
+use crate::ingest::selection::SelectionError;
 use crate::ingest::{IntakeError, RegistryError};
 
 impl From<IntakeError> for Problem {
@@ -20,6 +22,25 @@ impl From<IntakeError> for Problem {
             IntakeError::InFlight => Self::conflict("a batch with this Idempotency-Key is being taken at this moment")
                 .retry_after(Duration::from_secs(1)),
             error @ (IntakeError::State(_) | IntakeError::Broken) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<InputsError> for Problem {
+    fn from(error: InputsError) -> Self {
+        match error {
+            InputsError::NotFound(_) => Self::not_found(error.to_string()),
+            InputsError::Invalid(parts) => {
+                let detail = parts.first().map(|part| part.detail.clone()).unwrap_or_default();
+                parts.into_iter().fold(
+                    Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The input can't be used").detail(detail),
+                    |problem, part| problem.part(part.pointer, part.detail),
+                )
+            }
+            InputsError::Conflict(reason) => Self::conflict(reason),
+            InputsError::State(source) => source.into(),
+            InputsError::Record(source) => source.into(),
+            error @ InputsError::Inputs(_) => Self::internal(&error),
         }
     }
 }
@@ -43,6 +64,9 @@ impl From<RegistryError> for Problem {
                 Self::not_found(format!("{text}; make it under Sources, or leave ?source= away for events as they are"))
             }
             RegistryError::UnknownMapping { .. } => Self::not_found(text),
+            RegistryError::NotGranted { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "not-granted", "This is not shared with the application").detail(text)
+            }
             RegistryError::Disabled { .. } | RegistryError::Taken { .. } | RegistryError::Builtin { .. } => {
                 Self::conflict(text)
             }
@@ -55,6 +79,19 @@ impl From<RegistryError> for Problem {
             ),
             RegistryError::Invalid { field, reason } => Self::invalid(format!("/{field}"), reason),
             RegistryError::State(error) => error.into(),
+        }
+    }
+}
+
+impl From<SelectionError> for Problem {
+    fn from(error: SelectionError) -> Self {
+        let text = error.to_string();
+        match error {
+            SelectionError::NotFound { .. } => Self::not_found(text),
+            SelectionError::Invalid { pointer, reason } => Self::invalid(pointer, reason),
+            SelectionError::Filter(error) => Self::filter("/filter", &error),
+            SelectionError::TooMany => Self::conflict(text),
+            SelectionError::State(error) => error.into(),
         }
     }
 }
