@@ -5,11 +5,13 @@
 pub mod access;
 pub mod backup;
 pub mod events;
+pub mod mappings;
 pub mod notify;
 pub mod page;
 pub mod problem;
 pub mod report;
 pub mod retention;
+pub mod set_aside;
 pub mod sources;
 pub mod system;
 pub mod trail;

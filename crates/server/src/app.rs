@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::data::Data;
 use crate::ingest::Intake;
 use crate::ingest::activity::Rates;
+use crate::ingest::replays::Replays;
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
 use crate::metrics::Metrics;
@@ -68,6 +69,8 @@ pub struct Parts {
     pub backups: Backups,
     /// Takes in what senders send.
     pub intake: Arc<Intake>,
+    /// Replays of what was set aside.
+    pub replays: Replays,
     /// Events per minute of each source.
     pub rates: Arc<Rates>,
     /// The guard of all connections we open.

@@ -209,6 +209,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         removals: Removals::default(),
         backups,
         intake,
+        replays: Default::default(),
         rates: Arc::default(),
         outgoing,
         access: access::Memory::default(),

@@ -12,7 +12,10 @@ use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::guard::guard;
-use super::{access, backups, events, export, ingest, notify, openapi, report, retention, sources, system, trail};
+use super::{
+    access, backups, events, export, ingest, mappings, notify, openapi, report, retention, set_aside, sources, system,
+    trail,
+};
 use crate::app::App;
 
 /// What a route needs of its subject.
@@ -76,6 +79,8 @@ pub fn routes() -> Vec<Route> {
         report::routes(),
         retention::routes(),
         sources::routes(),
+        set_aside::routes(),
+        mappings::routes(),
         trail::routes(),
         backups::routes(),
         system::routes(),

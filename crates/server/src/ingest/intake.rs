@@ -23,6 +23,7 @@ use super::registry::{Compiled, Registry, RegistryError};
 use crate::append::{self, Admitted, Door, Origin};
 use crate::clock::Clock;
 use crate::state::set_aside::{self, New};
+use crate::state::set_aside_groups;
 
 /// Records of one batch.
 pub const RECORDS_MAX: usize = 50_000;
@@ -122,6 +123,7 @@ impl Intake {
         clock: Clock,
         registry: Arc<Registry>,
     ) -> Result<Arc<Self>, IntakeError> {
+        set_aside_groups::find_all(&pool).await?;
         let (records, bytes) = set_aside::waiting(&pool).await?;
         Ok(Arc::new(Self {
             door,

@@ -3,10 +3,14 @@
 
 pub mod activity;
 pub mod body;
+pub mod dry_run;
 pub mod intake;
+pub mod proposal;
 pub mod registry;
 pub mod replay;
+pub mod replays;
 pub mod syslog;
+pub mod trial;
 
 pub use intake::{Intake, IntakeError, Records, Sender};
 pub use registry::{Registry, RegistryError};
