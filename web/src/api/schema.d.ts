@@ -867,6 +867,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/mappings/propose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draft a mapping from one record.
+         * @description Needs the privilege `sources:read`.
+         */
+        post: operations["mappings_propose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/reference": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a program may use: functions, fields, decoders.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_reference"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/mappings/{name}": {
         parameters: {
             query?: never;
@@ -880,10 +920,51 @@ export interface paths {
          */
         get: operations["mappings_get"];
         /**
-         * Save a new version of a mapping. It reads what comes from now on; nothing that is in the trail changes.
+         * Save a new version of a mapping. It reads what comes from now on; nothing that is in the trail changes. Where samples
+         *     that could be read so far can't be read any more, it is refused with 409 `samples-broken`, unless it is forced.
          * @description Needs the privilege `mappings:write`.
          */
         put: operations["mappings_save"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/{name}/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold a program against what is in the trail: the newest events of a source are read again from their records.
+         * @description Needs the privilege `sources:read`.
+         */
+        post: operations["mappings_dry_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/{name}/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The records that stand beside a mapping.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_samples"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -905,6 +986,46 @@ export interface paths {
          * @description Needs the privilege `sources:read`.
          */
         post: operations["mappings_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The versions of a mapping, the newest first; at most 100, and the one that ships with Belfry.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/{name}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version of a mapping, with its program. To restore it, save its program.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_version"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1443,7 +1564,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Records that could not be understood, the newest first.
+         * Records that could not be understood, the newest first. A page of large records is shorter than asked for.
          * @description Needs the privilege `sources:read`.
          */
         get: operations["set_aside_list"];
@@ -1475,6 +1596,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/set-aside/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Records taken out, one JSON object a line, the newest first. That they were taken is an event.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open records in groups of one kind of reason, the largest first.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_groups_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/groups/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One group, with the addresses its records came from.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_groups_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/records/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One record.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/set-aside/replay": {
         parameters: {
             query?: never;
@@ -1485,11 +1686,59 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Read records again that were set aside, after the mapping was mended.
+         * Read records again, after the mapping was mended, and wait for it: at most 10,000 in one call.
          * @description Needs the privilege `sources:write`.
          */
         post: operations["set_aside_replay"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/replays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last replays, the newest first, without their records.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_replays_list"];
+        put?: never;
+        /**
+         * Begin to read records again in the background. One replay runs at a time.
+         * @description Needs the privilege `sources:write`.
+         */
+        post: operations["set_aside_replays_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/replays/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far a replay is, and what became of its records.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_replays_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Stop a replay. What was replayed until then stays.
+         * @description Needs the privilege `sources:write`.
+         */
+        delete: operations["set_aside_replays_cancel"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2034,6 +2283,8 @@ export interface components {
         };
         /** @enum {string} */
         BackupState: "running" | "done" | "failed" | "cancelled" | "missing";
+        /** @enum {string} */
+        Became: "events" | "left_out" | "set_aside";
         CategoryCount: {
             /** @description Empty for events that have none. */
             category: string;
@@ -2137,8 +2388,11 @@ export interface components {
             field: string;
             title: string;
         };
+        /** @description What is wrong in a program, and where. Lines and columns count from 1. */
         CompileError: {
             column: number;
+            /** @description What to do about it. */
+            help?: string | null;
             line: number;
             message: string;
         };
@@ -2222,14 +2476,74 @@ export interface components {
         };
         /** @enum {string} */
         DeliveryState: "waiting" | "sending" | "delivered" | "failed";
+        /** @description Which records to give up: those named, or those of a group. */
         Discard: {
-            ids: string[];
+            /** @description The id of a group. */
+            group?: string | null;
+            /** @description At most 1,000. */
+            ids?: string[];
             /** @description Goes into the trail. */
             reason: string;
+            /** @description With a group: only records up to this id, so that nothing is given up that nobody has seen. */
+            through?: string | null;
         };
         Discarded: {
             /** Format: int64 */
             discarded: number;
+        };
+        /** @description A program to hold against what is in the trail. */
+        DryRun: {
+            /**
+             * Format: int32
+             * @description At most 1,000, which is what one gets without it.
+             */
+            limit?: number | null;
+            /** @description The program to try; the stored one when absent. */
+            program?: string | null;
+            /** @description The source whose events are read again; all that the mapping reads when absent. */
+            source?: string | null;
+        };
+        DryRunChange: {
+            field: string;
+            new?: Record<string, never> | null;
+            old?: Record<string, never> | null;
+        };
+        DryRunExample: {
+            /** @description The fields that would differ, at most 40. */
+            changes: components["schemas"]["DryRunChange"][];
+            /** @description Why it would be no event. */
+            error?: string | null;
+            /** Format: int64 */
+            position: number;
+            /** @description The beginning of the record. */
+            record: string;
+        };
+        /** @description What would have become of the newest events of a source. */
+        DryRunResult: {
+            /** Format: int64 */
+            changed: number;
+            compile_errors: components["schemas"]["CompileError"][];
+            /**
+             * Format: int64
+             * @description Events that were read again from their records.
+             */
+            events: number;
+            /** @description At most ten of those that changed and ten of those that failed. */
+            examples: components["schemas"]["DryRunExample"][];
+            /**
+             * Format: int64
+             * @description Their records would be set aside now, or left out.
+             */
+            failed: number;
+            /** @description It took too long to read all that were asked for. */
+            partial: boolean;
+            /** Format: int64 */
+            same: number;
+            /**
+             * Format: int64
+             * @description Events that keep no record to read again.
+             */
+            without_record: number;
         };
         EmailTo: {
             /** @description The email channel it goes through; the only one, or the first, when absent. */
@@ -2485,6 +2799,7 @@ export interface components {
             to: string[];
         };
         Mapping: {
+            /** @description It is as it ships with Belfry. */
             builtin: boolean;
             description: string;
             /** @description What events that it read carry after the `@` in `event.mapping`. */
@@ -2492,16 +2807,49 @@ export interface components {
             name: string;
             /** @description Absent in lists. */
             program?: string | null;
+            /** @description One of this name ships with Belfry, whatever was made of it here. */
+            shipped: boolean;
             updated_at?: string | null;
             updated_by?: string | null;
+            /** @description The sources that it reads. */
+            used_by: string[];
             /**
              * Format: int32
              * @description Counts up with every change made here.
              */
             version: number;
         };
+        MappingField: {
+            /** @description `keyword`, `text`, `ip`, `number`, `date` or `boolean`. */
+            kind: string;
+            name: string;
+            title: string;
+        };
+        MappingFunction: {
+            name: string;
+            /** @description `capture(value, pattern)`; what may be left out stands in brackets. */
+            signature: string;
+            usage: string;
+        };
         MappingInput: {
+            /** @description Save it even though a sample that could be read so far can't be read any more. */
+            force?: boolean;
             program: string;
+            /** @description Records to keep beside it, at most 100; those kept so far stay when absent. */
+            samples?: string[] | null;
+        };
+        /** @description What a program may use: for the manual, and for completion in an editor. */
+        MappingReference: {
+            decoders: string[];
+            fields: components["schemas"]["MappingField"][];
+            functions: components["schemas"]["MappingFunction"][];
+        };
+        /** @description The records that stand beside a mapping. */
+        MappingSamples: {
+            /** @description Those kept here. They are run whenever the mapping is saved. */
+            own: string[];
+            /** @description Those that ship with Belfry, the first 100. */
+            shipped: string[];
         };
         MappingTest: {
             /** @description The program to try; the stored one when absent. */
@@ -2520,6 +2868,18 @@ export interface components {
         MappingTestResults: {
             compile_errors: components["schemas"]["CompileError"][];
             results: components["schemas"]["MappingTestResult"][];
+        };
+        /** @description One version of a mapping. */
+        MappingVersion: {
+            created_at?: string | null;
+            created_by?: string | null;
+            hash: string;
+            /** @description Absent in lists. */
+            program?: string | null;
+            /** @description It is the one that ships with Belfry. */
+            shipped: boolean;
+            /** Format: int32 */
+            version: number;
         };
         /**
          * @description A new master key. This answer is the only place where it ever is; nothing of it is kept but the recipient, once the
@@ -2784,6 +3144,7 @@ export interface components {
         /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
         Page_Mapping: {
             items: {
+                /** @description It is as it ships with Belfry. */
                 builtin: boolean;
                 description: string;
                 /** @description What events that it read carry after the `@` in `event.mapping`. */
@@ -2791,12 +3152,32 @@ export interface components {
                 name: string;
                 /** @description Absent in lists. */
                 program?: string | null;
+                /** @description One of this name ships with Belfry, whatever was made of it here. */
+                shipped: boolean;
                 updated_at?: string | null;
                 updated_by?: string | null;
+                /** @description The sources that it reads. */
+                used_by: string[];
                 /**
                  * Format: int32
                  * @description Counts up with every change made here.
                  */
+                version: number;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_MappingVersion: {
+            items: {
+                created_at?: string | null;
+                created_by?: string | null;
+                hash: string;
+                /** @description Absent in lists. */
+                program?: string | null;
+                /** @description It is the one that ships with Belfry. */
+                shipped: boolean;
+                /** Format: int32 */
                 version: number;
             }[];
             /** @description Absent on the last page. */
@@ -2862,6 +3243,44 @@ export interface components {
                  */
                 size: number;
                 state: components["schemas"]["RemovalState"];
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_ReplayJob: {
+            items: {
+                by: string;
+                /** Format: int64 */
+                done: number;
+                ended_at?: string | null;
+                error?: string | null;
+                id: string;
+                /**
+                 * Format: int64
+                 * @description Records that the mapping leaves out on purpose; they are settled as well.
+                 */
+                left_out: number;
+                /** @description Why records are still not understood, the most frequent first; at most 50. */
+                reasons: components["schemas"]["ReplayReason"][];
+                /** @description What became of each of the first 500. */
+                records: components["schemas"]["ReplayRecord"][];
+                /**
+                 * Format: int64
+                 * @description Records that became events.
+                 */
+                replayed: number;
+                started_at: string;
+                state: components["schemas"]["ReplayState"];
+                /** Format: int64 */
+                still_set_aside: number;
+                /**
+                 * Format: int64
+                 * @description Open records when it began.
+                 */
+                total: number;
+                /** @description What it replays, in words: `source vault`, `12 records`. */
+                what: string;
             }[];
             /** @description Absent on the last page. */
             next?: string | null;
@@ -2959,6 +3378,36 @@ export interface components {
                 name: string;
                 /** @description Seen by everybody who may read events. */
                 shared: boolean;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_SetAsideGroup: {
+            items: {
+                code: string;
+                /** @description The beginning of the newest record. */
+                example: string;
+                field?: string | null;
+                first_at: string;
+                id: string;
+                /** @description What their reasons have in common; `#` stands for numbers, `…` for quoted values. */
+                kind: string;
+                last_at: string;
+                /** @description The id of the newest record: handed back as `through`, it keeps what comes in meanwhile out of an action. */
+                newest: string;
+                /** @description One of the addresses. */
+                peer?: string | null;
+                /**
+                 * Format: int64
+                 * @description How many addresses they came from.
+                 */
+                peers: number;
+                /** @description The reason of the newest record. */
+                reason: string;
+                /** Format: int64 */
+                records: number;
+                source: string;
             }[];
             /** @description Absent on the last page. */
             next?: string | null;
@@ -3134,6 +3583,25 @@ export interface components {
             /** @description JSON pointer into the request, `/filter`. */
             pointer: string;
         };
+        /** @description A mapping to start from. */
+        Proposal: {
+            /** @description How the record can be taken apart. */
+            decoder: string;
+            /** @description What becomes of it without a mapping of its own. */
+            generic: components["schemas"]["MappingTestResult"];
+            /** @description Its own fields. */
+            native: Record<string, never>;
+            /** @description A program with an assignment for each field that was recognized, and a line to be switched on for each that was not. */
+            program: string;
+            /** @description What the program makes of it. */
+            result: components["schemas"]["MappingTestResult"];
+        };
+        /** @description One record of a product that has no mapping yet. */
+        Propose: {
+            /** @description What the mapping will be called; actions begin with it. */
+            name?: string;
+            record: string;
+        };
         /** @description Whether the server can do its work. */
         Readiness: {
             ready: boolean;
@@ -3308,17 +3776,76 @@ export interface components {
             /** @description The policy or the erasure, in words. */
             why: string;
         };
-        /** @description Which records to replay: those named, or all open ones of a source. */
+        /** @description Which open records are meant: those named, those of a group, or all of a source. */
         Replay: {
+            /** @description The id of a group. */
+            group?: string | null;
+            /** @description At most 1,000. */
             ids?: string[];
             source?: string | null;
         };
+        /**
+         * @description A replay that runs, or ran lately. It is kept in memory: after a restart of the server it is gone, and what is still
+         *     open can be replayed again.
+         */
+        ReplayJob: {
+            by: string;
+            /** Format: int64 */
+            done: number;
+            ended_at?: string | null;
+            error?: string | null;
+            id: string;
+            /**
+             * Format: int64
+             * @description Records that the mapping leaves out on purpose; they are settled as well.
+             */
+            left_out: number;
+            /** @description Why records are still not understood, the most frequent first; at most 50. */
+            reasons: components["schemas"]["ReplayReason"][];
+            /** @description What became of each of the first 500. */
+            records: components["schemas"]["ReplayRecord"][];
+            /**
+             * Format: int64
+             * @description Records that became events.
+             */
+            replayed: number;
+            started_at: string;
+            state: components["schemas"]["ReplayState"];
+            /** Format: int64 */
+            still_set_aside: number;
+            /**
+             * Format: int64
+             * @description Open records when it began.
+             */
+            total: number;
+            /** @description What it replays, in words: `source vault`, `12 records`. */
+            what: string;
+        };
+        ReplayReason: {
+            kind: string;
+            /** @description One of the reasons. */
+            reason: string;
+            /** Format: int64 */
+            records: number;
+        };
+        ReplayRecord: {
+            became: components["schemas"]["Became"];
+            id: string;
+            /**
+             * Format: int64
+             * @description The position of its first event.
+             */
+            position?: number | null;
+            reason?: string | null;
+        };
+        /** @enum {string} */
+        ReplayState: "running" | "done" | "cancelled" | "failed";
         Replayed: {
             /** @description More than 10,000 records were open: ask again for the rest. */
             more?: boolean;
             /**
              * Format: int64
-             * @description Records that became events now.
+             * @description Records that are settled now: they became events, or the mapping leaves them out on purpose.
              */
             replayed: number;
             /** Format: int64 */
@@ -3536,37 +4063,75 @@ export interface components {
         SelfCheckState: "never" | "running" | "ok" | "failed";
         /** @description A record that could not be understood. */
         SetAside: {
-            /** @description A word for the kind of reason: `json`, `invalid`, `mapping`, `too_large`, … */
+            /** @description A word for the kind of reason: `json`, `invalid`, `not_decoded`, `refused`, … */
             code: string;
             field?: string | null;
+            /** @description The group it is in; empty for what was settled before there were groups. */
+            group: string;
             id: string;
+            /**
+             * Format: int64
+             * @description The byte of the record, from 0, at which it can't be read, where that can be said.
+             */
+            offset?: number | null;
             peer?: string | null;
             reason: string;
             received_at: string;
             /** @description The record, as far as it is text. */
             record: string;
-            /** @description Set where the record is not UTF-8: its exact bytes. */
+            /** @description Set where the record is not UTF-8, or has characters that a screen does not show: its exact bytes. */
             record_base64?: string | null;
             settled_at?: string | null;
             settled_by?: string | null;
             settled_why?: string | null;
+            /** Format: int64 */
+            size_bytes: number;
             source: string;
             state: string;
         };
-        /** @description Open records of one source that share a kind of reason. */
+        /** @description Open records of one source whose reasons are of one kind: they differ in nothing but numbers and quoted values. */
         SetAsideGroup: {
             code: string;
+            /** @description The beginning of the newest record. */
+            example: string;
+            field?: string | null;
+            first_at: string;
+            id: string;
+            /** @description What their reasons have in common; `#` stands for numbers, `…` for quoted values. */
+            kind: string;
             last_at: string;
-            /** @description One of the reasons. */
+            /** @description The id of the newest record: handed back as `through`, it keeps what comes in meanwhile out of an action. */
+            newest: string;
+            /** @description One of the addresses. */
+            peer?: string | null;
+            /**
+             * Format: int64
+             * @description How many addresses they came from.
+             */
+            peers: number;
+            /** @description The reason of the newest record. */
             reason: string;
             /** Format: int64 */
             records: number;
             source: string;
         };
+        /** @description A group with the addresses its records came from. */
+        SetAsideGroupDetail: components["schemas"]["SetAsideGroup"] & {
+            /** @description The ten that sent most of them. */
+            senders: components["schemas"]["SetAsidePeer"][];
+        };
         SetAsidePage: {
+            /** @description The largest groups of the source, or of all sources. */
             groups: components["schemas"]["SetAsideGroup"][];
             items: components["schemas"]["SetAside"][];
             next?: string | null;
+        };
+        SetAsidePeer: {
+            last_at: string;
+            /** @description Absent where it is not known. */
+            peer?: string | null;
+            /** Format: int64 */
+            records: number;
         };
         /** @description What an administrator settles for the whole organization. */
         Settings: {
@@ -5379,6 +5944,66 @@ export interface operations {
             };
         };
     };
+    mappings_propose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Propose"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Proposal"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_reference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingReference"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     mappings_get: {
         parameters: {
             query?: never;
@@ -5443,6 +6068,70 @@ export interface operations {
             };
         };
     };
+    mappings_dry_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DryRun"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRunResult"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_samples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingSamples"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     mappings_test: {
         parameters: {
             query?: never;
@@ -5464,6 +6153,67 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MappingTestResults"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MappingVersion"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingVersion"];
                 };
             };
             /** @description What went wrong */
@@ -6539,6 +7289,8 @@ export interface operations {
         parameters: {
             query?: {
                 source?: string;
+                /** @description The id of a group. */
+                group?: string;
                 /** @description `open` (the default), `replayed` or `discarded`. */
                 state?: string;
                 cursor?: string;
@@ -6601,6 +7353,135 @@ export interface operations {
             };
         };
     };
+    set_aside_export: {
+        parameters: {
+            query?: {
+                source?: string;
+                /** @description The id of a group. */
+                group?: string;
+                /** @description `open` (the default), `replayed` or `discarded`. */
+                state?: string;
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_groups_list: {
+        parameters: {
+            query?: {
+                source?: string;
+                cursor?: string;
+                /** @description At most 200, which is what one gets without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SetAsideGroup"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_groups_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetAsideGroupDetail"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetAside"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     set_aside_replay: {
         parameters: {
             query?: never;
@@ -6620,6 +7501,126 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Replayed"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReplayJob"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Replay"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayJob"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayJob"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayJob"];
                 };
             };
             /** @description What went wrong */

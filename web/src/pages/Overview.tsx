@@ -73,7 +73,7 @@ function Numbers() {
       <Number to="/inbox" search={{ show: 'open' }} title="High notifications open" value={high.length} more={unread.hasNextPage} pending={unread.isPending} tone={high.length > 0 ? 'bad' : 'ok'} note={`${count(open.length)} open in all`} />
       <Number to="/deliveries" search={{ state: 'failed' }} title="Deliveries failed" value={failedAll.length} more={failedDeliveries.hasNextPage} pending={failedDeliveries.isPending} tone={failedAll.length > 0 ? 'bad' : 'ok'} note={failedAll.length > 0 ? 'can be sent again' : 'nothing to send again'} />
       <Number to="/sources" title="Sources silent" value={silent.length} pending={sources.isPending} tone={silent.length > 0 ? 'warn' : 'ok'} note={silent.length > 0 ? silent.map(sourceTitle).slice(0, 2).join(', ') : 'all that ever spoke speak'} />
-      <Number to="/sources" search={{ tab: 'set-aside' }} title="Records set aside" value={aside} pending={sources.isPending} tone={aside > 0 ? 'warn' : 'ok'} note={aside > 0 ? 'mend the mapping and replay' : 'everything was understood'} />
+      <Number to="/set-aside" title="Records set aside" value={aside} pending={sources.isPending} tone={aside > 0 ? 'warn' : 'ok'} note={aside > 0 ? 'mend the mapping and replay' : 'everything was understood'} />
     </div>
   )
 }

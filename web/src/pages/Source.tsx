@@ -6,7 +6,7 @@ import { useState } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Source as SourceType } from '@/api/types'
-import { SetAsideList } from '@/components/SetAsideList'
+import { Groups } from '@/components/setAside/Groups'
 import { useMay } from '@/components/session'
 import { sourceState, sourceTitle } from '@/components/sourceState'
 import { count } from '@/lib/format'
@@ -129,7 +129,7 @@ function One({ source }: { source: SourceType }) {
         {source.name !== OWN && <Connect source={source} />}
       </div>
       <h2 className={classes.heading}>Set aside</h2>
-      <SetAsideList source={source.name} mappingOf={() => source.mapping} />
+      <Groups source={source.name} />
     </Page>
   )
 }

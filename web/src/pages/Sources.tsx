@@ -1,4 +1,4 @@
-import { Button, Modal, Select, Tabs, TextInput } from '@mantine/core'
+import { Button, Modal, Select, TextInput } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
@@ -7,7 +7,6 @@ import { useState } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Source } from '@/api/types'
-import { SetAsideList } from '@/components/SetAsideList'
 import { useMay } from '@/components/session'
 import { sourceState, sourceTitle } from '@/components/sourceState'
 import { count } from '@/lib/format'
@@ -18,7 +17,6 @@ import { Listing } from '@/ui/Listing'
 import { Page } from '@/ui/Page'
 import { Chip, StateDot } from '@/ui/Panel'
 import { Ago } from '@/ui/Time'
-import { useAddress } from '@/ui/address'
 import { done } from '@/ui/toast'
 
 const COLUMNS: ReadonlyArray<TableColumn<Source>> = [
@@ -51,20 +49,17 @@ const COLUMNS: ReadonlyArray<TableColumn<Source>> = [
 ]
 
 export function Sources() {
-  const [address, setAddress] = useAddress()
-  const tab = address.tab ?? 'sources'
   const { data, error, isPending, refetch } = useQuery(ask.sources)
   const navigate = useNavigate()
   const may = useMay()
   const [making, make] = useDisclosure(false)
-  const aside = (data?.items ?? []).reduce((n, s) => n + s.set_aside, 0)
   // What speaks stands first, then what fell silent, then what was never connected.
   const rows = [...(data?.items ?? [])].sort((a, b) => (b.last_seen_at ?? '').localeCompare(a.last_seen_at ?? '') || a.name.localeCompare(b.name))
   return (
     <Page
       fill
       title="Sources"
-      lead="Where events come from, and what was not understood."
+      lead="Where events come from, and whether they come as they should."
       actions={
         may('sources:write') && (
           <Button leftSection={<Plus size={14} />} onClick={make.open}>
@@ -73,16 +68,7 @@ export function Sources() {
         )
       }
     >
-      <Tabs value={tab} onChange={(t) => setAddress({ tab: t === 'sources' ? undefined : (t ?? undefined), open: undefined, state: undefined })}>
-        <Tabs.List>
-          <Tabs.Tab value="sources">Sources</Tabs.Tab>
-          <Tabs.Tab value="set-aside">Set aside{aside > 0 ? ` ${count(aside)}` : ''}</Tabs.Tab>
-        </Tabs.List>
-      </Tabs>
       {error && <Failure of={error} again={() => void refetch()} />}
-      {tab === 'set-aside' ? (
-        <SetAsideList mappingOf={(name) => data?.items.find((s) => s.name === name)?.mapping ?? ''} />
-      ) : (
         <Listing>
           <DataTable
             name="sources"
@@ -95,7 +81,6 @@ export function Sources() {
             empty={!error && <Empty title="There is no source" />}
           />
         </Listing>
-      )}
       {making && <NewSource close={make.close} />}
     </Page>
   )

@@ -349,11 +349,7 @@ fn group(found: set_aside_groups::Group) -> SetAsideGroup {
 }
 
 fn shown(record: set_aside::SetAside) -> SetAside {
-    // Where JSON can't be read, the reader says at which byte.
-    let offset = (record.code == "json")
-        .then(|| event::json::parse(&record.record, &Limits::default()).err())
-        .flatten()
-        .map(|error| error.position as u64);
+    let offset = offset_of(&record);
     let size_bytes = record.record.len() as u64;
     let (text, exact) = match String::from_utf8(record.record) {
         Ok(text) if text.chars().all(shows) => (text, None),
@@ -381,6 +377,20 @@ fn shown(record: set_aside::SetAside) -> SetAside {
         settled_by: record.settled_by,
         settled_why: record.settled_why,
     }
+}
+
+/// The byte at which a record can't be read, where the reader says so: with JSON, and in reasons that end in a place.
+fn offset_of(record: &set_aside::SetAside) -> Option<u64> {
+    if record.code == "json" {
+        return event::json::parse(&record.record, &Limits::default()).err().map(|error| error.position as u64);
+    }
+    let (_, place) = record.reason.rsplit_once(" at line ")?;
+    let (line, rest) = place.split_once(" column ")?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (line, column): (usize, usize) = (line.parse().ok()?, rest.get(..digits)?.parse().ok()?);
+    let before: usize = record.record.split(|b| *b == b'\n').take(line.checked_sub(1)?).map(|l| l.len() + 1).sum();
+    let offset = before + column.saturating_sub(1);
+    (offset <= record.record.len()).then_some(offset as u64)
 }
 
 /// Whether a screen shows a character as it is: not control characters, and not those that turn the direction of text.

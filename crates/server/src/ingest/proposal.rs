@@ -190,6 +190,34 @@ fn assignments(text: &mut String, product: &str, leaves: &mut [Leaf], generic: O
         };
         let _ = writeln!(text, ".{field} = {function}({})   # {}", leaf.path, plain(&leaf.text));
     }
+    by_shape(text, leaves);
+}
+
+/// What has an unusual name may still look like what it is: an address of the network, an address of a person.
+fn by_shape(text: &mut String, leaves: &mut [Leaf]) {
+    let shaped: [(&str, &str, fn(&str) -> bool); 2] =
+        [("source.ip", "ip", is_network_address), ("user.name", "text", is_mail_address)];
+    for (field, function, fits) in shaped {
+        if text.contains(&format!("\n.{field} =")) {
+            continue;
+        }
+        let Some(leaf) = leaves.iter_mut().find(|leaf| !leaf.used && fits(&leaf.text)) else { continue };
+        leaf.used = true;
+        let _ = writeln!(text, ".{field} = {function}({})   # {}", leaf.path, plain(&leaf.text));
+        let port = leaf.text.parse::<std::net::SocketAddr>().is_ok();
+        if field == "source.ip" && port {
+            let _ = writeln!(text, ".source.port = port({})   # {}", leaf.path, plain(&leaf.text));
+        }
+    }
+}
+
+fn is_network_address(text: &str) -> bool {
+    text.parse::<std::net::IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok()
+}
+
+fn is_mail_address(text: &str) -> bool {
+    let Some((person, host)) = text.split_once('@') else { return false };
+    !person.is_empty() && host.contains('.') && !text.contains(char::is_whitespace)
 }
 
 /// Assignments for a line of text: a pattern in which what was recognized has a name.
@@ -354,6 +382,13 @@ mod tests {
         assert!(event["@timestamp"].as_str().unwrap().starts_with("2026-05-12"), "{}", draft.program);
         assert!(draft.program.contains("# .labels.oddname = text(.native.\"odd name\")   # x"), "{}", draft.program);
         assert!(draft.program.contains(".native.doc.pages[0]"), "{}", draft.program);
+    }
+
+    #[test]
+    fn unusual_names_are_found_by_the_shape_of_their_values() {
+        let (draft, event) = made("door", r#"{"whom":{"m":"ana@example.com"},"from":"10.20.0.15:51000","ok":true}"#);
+        assert_eq!(event["user"]["name"], "ana@example.com", "{}", draft.program);
+        assert_eq!((&event["source"]["ip"], &event["source"]["port"]), (&"10.20.0.15".into(), &51_000.into()));
     }
 
     #[test]

@@ -242,8 +242,8 @@ impl Registry {
     }
 }
 
-/// Paths of the API stand where names stand.
-const RESERVED: &[&str] = &["reference", "propose"];
+/// Paths of the API and of the console stand where names stand.
+const RESERVED: &[&str] = &["new", "reference", "propose"];
 
 fn check_name(field: &'static str, name: &str) -> Result<(), RegistryError> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-.".contains(c);
@@ -254,7 +254,7 @@ fn check_name(field: &'static str, name: &str) -> Result<(), RegistryError> {
     if RESERVED.contains(&name) {
         return Err(RegistryError::Invalid {
             field,
-            reason: format!("{name} is a word of the API, choose another name"),
+            reason: format!("{name} is taken by a page of its own, choose another name"),
         });
     }
     if name == crate::append::OWN_SOURCE {
