@@ -1,21 +1,23 @@
 //! From the bytes of a record to the fields that the product itself names.
 //!
-//! A record may be wrapped: in an HTTP Event Collector envelope, in a syslog header. The wrapping is taken off first,
-//! then the decoders of the mapping are tried in their order.
+//! A record may be wrapped: in an HTTP Event Collector envelope, in what a shipper puts around a line, in a syslog
+//! header. The wrapping is taken off first, then the decoders of the mapping are tried in their order.
 
+pub(crate) mod bundle;
 pub mod cef;
-mod json;
+pub(crate) mod json;
 pub mod kv;
 pub mod leef;
+mod xml;
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use jiff::Timestamp;
-use vrl::value::{KeyString, ObjectMap, Value};
+use regex::Regex;
 
 use crate::syslog::{self, Form, Syslog};
 use crate::time;
+use crate::value::{Heap, Val};
 
 /// How the text of a record is taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +27,15 @@ pub enum Decoder {
     Cef,
     Leef,
     Kv,
+    Xml,
+    Csv,
+    Regex,
     Text,
 }
 
 impl Decoder {
-    pub const ALL: [Self; 6] = [Self::Json, Self::Syslog, Self::Cef, Self::Leef, Self::Kv, Self::Text];
+    pub const ALL: [Self; 9] =
+        [Self::Json, Self::Syslog, Self::Cef, Self::Leef, Self::Kv, Self::Xml, Self::Csv, Self::Regex, Self::Text];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -38,6 +44,9 @@ impl Decoder {
             Self::Cef => "cef",
             Self::Leef => "leef",
             Self::Kv => "kv",
+            Self::Xml => "xml",
+            Self::Csv => "csv",
+            Self::Regex => "regex",
             Self::Text => "text",
         }
     }
@@ -47,18 +56,40 @@ impl Decoder {
     }
 }
 
+/// The decoders of a mapping, in the order in which they are tried, and what they need to know.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Decoders {
+    pub order: Vec<Decoder>,
+    /// Of `regex`: the first that fits counts.
+    pub patterns: Vec<Regex>,
+    /// Of `csv`: the names of the columns.
+    pub columns: Vec<String>,
+    /// Of `csv`: what is between the columns; a comma if nothing is said.
+    pub delimiter: Option<u8>,
+}
+
+impl Decoders {
+    fn has(&self, decoder: Decoder) -> bool {
+        self.order.contains(&decoder)
+    }
+}
+
 /// A record taken apart.
 #[derive(Debug)]
-pub(crate) struct Decoded {
+pub(crate) struct Decoded<'e> {
     pub decoder: Decoder,
     /// The product's own fields.
-    pub native: Value,
-    /// The syslog header, when there was one.
-    pub syslog: Option<Value>,
-    /// The members of the collector envelope, when there was one.
-    pub hec: Option<Value>,
+    pub native: Val<'e>,
+    /// What a shipper put around the record; null where there was nothing.
+    pub outer: Val<'e>,
+    /// The syslog header; null where there was none.
+    pub syslog: Val<'e>,
+    /// The members of the collector envelope; null where there was none.
+    pub hec: Val<'e>,
     /// The time of the wrapping: what stands in when the mapping finds none.
     pub time: Option<Timestamp>,
+    /// The sender's own number for the message, of the `meta` element of RFC 5424.
+    pub sequence: Option<u32>,
 }
 
 /// Why no decoder could read a record.
@@ -66,122 +97,168 @@ pub(crate) struct Decoded {
 pub(crate) enum DecodeError {
     #[error("the record is not JSON: {0}")]
     Json(String),
+    #[error("the record is not XML: {0}")]
+    Xml(String),
     #[error("the record is none of {0}")]
     NoneOf(String),
 }
 
 /// Takes `record` apart. `known` is its syslog header, where the listener has read it already.
-pub(crate) fn decode(
-    record: &[u8],
-    decoders: &[Decoder],
-    known: Option<&Syslog<'_>>,
+pub(crate) fn decode<'e>(
+    record: &'e [u8],
+    decoders: &Decoders,
+    known: Option<&'e Syslog<'e>>,
     received_at: Timestamp,
-) -> Result<Decoded, DecodeError> {
-    // One buffer for the whole record; the strings below are slices of it.
-    let shared = match String::from_utf8_lossy(syslog::trim_end(record)) {
-        Cow::Borrowed(text) => Bytes::copy_from_slice(text.as_bytes()),
-        Cow::Owned(text) => Bytes::from(text),
-    };
-    let Ok(text) = std::str::from_utf8(&shared) else {
-        return Err(DecodeError::Json("it is not UTF-8".to_owned()));
+    heap: &'e Heap,
+) -> Result<Decoded<'e>, DecodeError> {
+    let record = syslog::trim_end(record);
+    let text = match std::str::from_utf8(record) {
+        Ok(text) => text,
+        Err(_) => heap.text(&String::from_utf8_lossy(record)),
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let wants_json = decoders.contains(&Decoder::Json);
-    let is_object = text.trim_start().starts_with('{');
-
-    if known.is_none() && is_object {
-        match json::read(text, &shared) {
-            Ok(Value::Object(members)) => return object(members, text, decoders, received_at),
+    if let Some(header) = known {
+        return behind(header, Wrapping::default(), decoders, heap);
+    }
+    if text.trim_start().starts_with('{') {
+        match json::read(text, heap) {
+            Ok(object @ Val::Object(_)) => return self::object(object, text, decoders, received_at, heap),
             Ok(_) => {}
-            Err(error) if wants_json => return Err(DecodeError::Json(error.to_string())),
+            Err(error) if decoders.has(Decoder::Json) => return Err(DecodeError::Json(error.to_string())),
             Err(_) => {}
         }
-        return body(text, &shared, decoders, Wrapping::default());
+        return body(text, decoders, Wrapping::default(), heap);
     }
-
-    let parsed;
-    let header = match known {
-        Some(header) => Some(header),
-        None => {
-            parsed = syslog::parse(text.as_bytes(), received_at);
-            (parsed.form != Form::Text).then_some(&parsed)
-        }
-    };
-    let Some(header) = header else {
-        return body(text, &shared, decoders, Wrapping::default());
-    };
-    let wrapping = Wrapping { syslog: Some(header_value(header)), hec: None, time: header.time };
-    body(header.message.as_ref(), &shared, decoders, wrapping)
+    line(text, Wrapping::default(), decoders, received_at, heap)
 }
 
-#[derive(Default)]
-struct Wrapping {
-    syslog: Option<Value>,
-    hec: Option<Value>,
-    time: Option<Timestamp>,
-}
-
-impl Wrapping {
-    fn around(self, decoder: Decoder, native: Value) -> Decoded {
-        Decoded { decoder, native, syslog: self.syslog, hec: self.hec, time: self.time }
-    }
-}
-
-/// A JSON object: a collector envelope is opened, everything else is the record itself.
-fn object(
-    mut members: ObjectMap,
-    text: &str,
-    decoders: &[Decoder],
+/// A line that may have a syslog header.
+fn line<'e>(
+    text: &'e str,
+    wrapping: Wrapping<'e>,
+    decoders: &Decoders,
     received_at: Timestamp,
-) -> Result<Decoded, DecodeError> {
-    match envelope_event(&mut members) {
-        None if decoders.contains(&Decoder::Json) => {
-            Ok(Wrapping::default().around(Decoder::Json, Value::Object(members)))
-        }
-        None => body(text, &Bytes::copy_from_slice(text.as_bytes()), decoders, Wrapping::default()),
-        Some(event) => {
-            let time = members.get("time").and_then(|t| time::read(&t.to_string_lossy(), received_at));
-            let wrapping = Wrapping { syslog: None, hec: Some(Value::Object(members)), time };
-            match event {
-                Value::Object(_) if decoders.contains(&Decoder::Json) => Ok(wrapping.around(Decoder::Json, event)),
-                event => {
-                    let inner = Bytes::from(event.to_string_lossy().into_owned());
-                    let inner_text = String::from_utf8_lossy(&inner).into_owned();
-                    let parsed = syslog::parse(inner_text.as_bytes(), received_at);
-                    if parsed.form == Form::Text {
-                        return body(&inner_text, &inner, decoders, wrapping);
-                    }
-                    let wrapping = Wrapping {
-                        syslog: Some(header_value(&parsed)),
-                        time: parsed.time.or(wrapping.time),
-                        ..wrapping
-                    };
-                    body(parsed.message.as_ref(), &inner, decoders, wrapping)
-                }
-            }
-        }
+    heap: &'e Heap,
+) -> Result<Decoded<'e>, DecodeError> {
+    let header = syslog::parse(text.as_bytes(), received_at);
+    if header.form == Form::Text {
+        return body(text, decoders, wrapping, heap);
+    }
+    let Syslog { time, ref message, .. } = header;
+    let message = match message {
+        Cow::Borrowed(message) => message,
+        Cow::Owned(message) => heap.text(message),
+    };
+    let sequence = sequence_of(&header);
+    let wrapping = Wrapping { syslog: header_value(&header, heap), time: time.or(wrapping.time), sequence, ..wrapping };
+    body(message, decoders, wrapping, heap)
+}
+
+/// What is behind a header that has been read already.
+fn behind<'e>(
+    header: &'e Syslog<'e>,
+    wrapping: Wrapping<'e>,
+    decoders: &Decoders,
+    heap: &'e Heap,
+) -> Result<Decoded<'e>, DecodeError> {
+    let sequence = sequence_of(header);
+    let syslog = header_value(header, heap);
+    let wrapping = Wrapping { syslog, time: header.time.or(wrapping.time), sequence, ..wrapping };
+    body(header.message.as_ref(), decoders, wrapping, heap)
+}
+
+/// `[meta sequenceId="7"]`, RFC 5424 section 7.3.1.
+fn sequence_of(header: &Syslog<'_>) -> Option<u32> {
+    header.parameter("meta", "sequenceId")?.parse().ok()
+}
+
+#[derive(Default, Clone, Copy)]
+struct Wrapping<'e> {
+    outer: Val<'e>,
+    syslog: Val<'e>,
+    hec: Val<'e>,
+    time: Option<Timestamp>,
+    sequence: Option<u32>,
+}
+
+impl<'e> Wrapping<'e> {
+    fn around(self, decoder: Decoder, native: Val<'e>) -> Decoded<'e> {
+        let Self { outer, syslog, hec, time, sequence } = self;
+        Decoded { decoder, native, outer, syslog, hec, time, sequence }
     }
 }
 
-/// The event of a collector envelope, taken out of it. An object is one when it has no member that an envelope has
-/// not; an event that is a mere text must come with its source type, or `{"event":"login","time":…}` would be taken
-/// for an envelope.
-fn envelope_event(members: &mut ObjectMap) -> Option<Value> {
+/// A JSON object: an envelope is opened, everything else is the record itself.
+fn object<'e>(
+    object: Val<'e>,
+    text: &'e str,
+    decoders: &Decoders,
+    received_at: Timestamp,
+    heap: &'e Heap,
+) -> Result<Decoded<'e>, DecodeError> {
+    let json = decoders.has(Decoder::Json);
+    if let Some(event) = envelope_event(object) {
+        let time = object.get("time").says(heap).and_then(|time| time::read(time, received_at));
+        let Val::Object(members) = object else { return body(text, decoders, Wrapping::default(), heap) };
+        let hec = heap.object(members.iter().filter(|(name, _)| *name != "event").copied());
+        let wrapping = Wrapping { hec, time, ..Wrapping::default() };
+        return match event {
+            Val::Object(_) if json => Ok(wrapping.around(Decoder::Json, event)),
+            Val::Text(inner) => line(inner, wrapping, decoders, received_at, heap),
+            _ => body(text, decoders, wrapping, heap),
+        };
+    }
+    let shipped = shipped_line(object);
+    if json {
+        // A shipper that did not look into the line it read: `{"message":"{…}"}`.
+        if let Some(inner) = shipped.filter(|line| line.starts_with('{'))
+            && let Ok(native @ Val::Object(_)) = json::read(inner, heap)
+        {
+            let wrapping = Wrapping { outer: object, ..Wrapping::default() };
+            return Ok(wrapping.around(Decoder::Json, native));
+        }
+        return Ok(Wrapping::default().around(Decoder::Json, object));
+    }
+    match shipped {
+        Some(inner) => {
+            let time = object.get("@timestamp").says(heap).and_then(|time| time::read(time, received_at));
+            let wrapping = Wrapping { outer: object, time, ..Wrapping::default() };
+            line(inner, wrapping, decoders, received_at, heap)
+        }
+        None => body(text, decoders, Wrapping::default(), heap),
+    }
+}
+
+/// The line that a shipper wrapped, as it came: Filebeat's and Vector's `message`, Fluent Bit's `log`.
+fn shipped_line(object: Val<'_>) -> Option<&str> {
+    let text = |name: &str| object.get(name).as_text().map(str::trim).filter(|line| !line.is_empty());
+    let original = || object.get("event").get("original").as_text();
+    original().or_else(|| text("message")).or_else(|| text("log"))
+}
+
+/// The event of a collector envelope. An object is one when it has no member that an envelope has not; an event that
+/// is a mere text must come with its source type, or `{"event":"login","time":…}` would be taken for an envelope.
+fn envelope_event(object: Val<'_>) -> Option<Val<'_>> {
     const MEMBERS: [&str; 7] = ["event", "time", "host", "source", "sourcetype", "index", "fields"];
-    if members.len() > MEMBERS.len() || !members.keys().all(|k| MEMBERS.contains(&k.as_str())) {
+    let Val::Object(members) = object else { return None };
+    if members.len() > MEMBERS.len() || !members.iter().all(|(name, _)| MEMBERS.contains(name)) {
         return None;
     }
-    match members.get("event")? {
-        Value::Object(_) => {}
-        Value::Bytes(_) | Value::String(_) if members.contains_key("sourcetype") || members.contains_key("source") => {}
-        _ => return None,
+    match object.get("event") {
+        event @ Val::Object(_) => Some(event),
+        event @ Val::Text(_) if !object.get("sourcetype").is_null() || !object.get("source").is_null() => Some(event),
+        _ => None,
     }
-    members.remove("event")
 }
 
-fn body(text: &str, shared: &Bytes, decoders: &[Decoder], wrapping: Wrapping) -> Result<Decoded, DecodeError> {
-    let mut json_error = None;
-    for decoder in decoders {
+fn body<'e>(
+    text: &'e str,
+    decoders: &Decoders,
+    wrapping: Wrapping<'e>,
+    heap: &'e Heap,
+) -> Result<Decoded<'e>, DecodeError> {
+    let mut fault = None;
+    for decoder in &decoders.order {
         let native = match decoder {
             Decoder::Json => {
                 let inner = text.trim_start();
@@ -189,71 +266,105 @@ fn body(text: &str, shared: &Bytes, decoders: &[Decoder], wrapping: Wrapping) ->
                 if !inner.starts_with('{') {
                     None
                 } else {
-                    match json::read(inner, shared) {
-                        Ok(value) => Some(value),
-                        Err(error) => {
-                            json_error = Some(error.to_string());
-                            None
-                        }
-                    }
+                    json::read(inner, heap).map_err(|error| fault = Some(DecodeError::Json(error.to_string()))).ok()
                 }
             }
-            Decoder::Syslog => wrapping.syslog.is_some().then(|| message(text)),
-            Decoder::Cef => cef::find(text).map(|c| c.into_value()),
-            Decoder::Leef => leef::find(text).map(|l| l.into_value()),
-            Decoder::Kv => kv::read(text).map(kv::Pairs::into_value),
-            Decoder::Text => Some(message(text)),
+            Decoder::Syslog => (!wrapping.syslog.is_null()).then(|| message(text, heap)),
+            Decoder::Cef => cef::find(text).map(|cef| cef.into_value(heap)),
+            Decoder::Leef => leef::find(text).map(|leef| leef.into_value(heap)),
+            Decoder::Kv => kv::read(text).map(|pairs| pairs.into_value(heap)),
+            Decoder::Xml => {
+                let start = text.find('<').filter(|at| *at <= XML_START_MAX);
+                let inner = start.and_then(|at| text.get(at..)).filter(|inner| inner.trim_end().ends_with('>'));
+                inner.and_then(|inner| {
+                    xml::read(inner, heap).map_err(|error| fault = Some(DecodeError::Xml(error))).ok()
+                })
+            }
+            Decoder::Csv => csv_row(text, decoders, heap),
+            Decoder::Regex => decoders.patterns.iter().find_map(|pattern| groups(pattern, text, heap)),
+            Decoder::Text => Some(message(text, heap)),
         };
         if let Some(native) = native {
             return Ok(wrapping.around(*decoder, native));
         }
     }
-    Err(match json_error {
-        Some(error) => DecodeError::Json(error),
-        None if decoders == [Decoder::Json] => DecodeError::Json("it does not start with {".to_owned()),
-        None => DecodeError::NoneOf(decoders.iter().map(|d| d.name()).collect::<Vec<_>>().join(", ")),
+    Err(match fault {
+        Some(fault) => fault,
+        None if decoders.order == [Decoder::Json] => DecodeError::Json("it does not start with {".to_owned()),
+        None => DecodeError::NoneOf(decoders.order.iter().map(|d| d.name()).collect::<Vec<_>>().join(", ")),
     })
 }
 
-fn message(text: &str) -> Value {
-    object_of([("message", text_value(text))])
+/// How far into a line XML may start, behind what relays put in front.
+const XML_START_MAX: usize = 256;
+const COLUMNS_MAX: usize = 1_000;
+
+fn message<'e>(text: &'e str, heap: &'e Heap) -> Val<'e> {
+    heap.object([("message", Val::Text(text))])
 }
 
-fn header_value(header: &Syslog<'_>) -> Value {
-    let mut map = ObjectMap::new();
-    let mut put = |name: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            map.insert(KeyString::from(name), text_value(value));
-        }
-    };
-    put("facility", header.facility());
-    put("severity", header.severity());
-    put("host", header.host.as_deref());
-    put("app", header.app.as_deref());
-    put("process_id", header.process_id.as_deref());
-    put("message_id", header.message_id.as_deref());
-    put("time", header.time.map(|t| t.to_string()).as_deref());
-    if !header.data.is_empty() {
-        let mut data = ObjectMap::new();
-        for element in &header.data {
-            let parameters = element
-                .parameters
-                .iter()
-                .map(|(name, value)| (KeyString::from(name.as_ref()), text_value(value)))
-                .collect();
-            data.insert(KeyString::from(element.id.as_ref()), Value::Object(parameters));
-        }
-        map.insert(KeyString::from("data"), Value::Object(data));
+/// The named groups of a pattern that fits.
+pub(crate) fn groups<'e>(pattern: &Regex, text: &'e str, heap: &'e Heap) -> Option<Val<'e>> {
+    let found = pattern.captures(text)?;
+    let names = pattern.capture_names().enumerate().skip(1);
+    let groups = names.filter_map(|(index, name)| {
+        let value = found.get(index)?;
+        // The text of a group is a part of `text`, with its lifetime.
+        Some((heap.text(name?), Val::Text(text.get(value.range())?)))
+    });
+    Some(heap.object(groups))
+}
+
+/// One line of CSV under the names of its columns; a line with another number of columns is none.
+fn csv_row<'e>(text: &'e str, decoders: &Decoders, heap: &'e Heap) -> Option<Val<'e>> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .delimiter(decoders.delimiter.unwrap_or(b','))
+        .flexible(true)
+        .from_reader(text.as_bytes());
+    let mut row = csv::StringRecord::new();
+    if !reader.read_record(&mut row).ok()? || row.len() > COLUMNS_MAX || row.len() < 2 {
+        return None;
     }
-    Value::Object(map)
+    // Products add columns at the end with new versions: fewer are taken as well, more keep their number.
+    let enough = row.len() * 2 > decoders.columns.len();
+    enough.then(|| {
+        heap.object(row.iter().enumerate().map(|(index, value)| {
+            let name = match decoders.columns.get(index) {
+                Some(name) => heap.text(name),
+                None => heap.text(&format!("column_{}", index + 1)),
+            };
+            (name, Val::Text(heap.text(value)))
+        }))
+    })
 }
 
-pub(crate) fn text_value(text: &str) -> Value {
-    Value::Bytes(Bytes::copy_from_slice(text.as_bytes()))
-}
-
-pub(crate) fn object_of<const N: usize>(members: [(&str, Value); N]) -> Value {
-    Value::Object(members.into_iter().map(|(k, v)| (KeyString::from(k), v)).collect())
+fn header_value<'e>(header: &Syslog<'_>, heap: &'e Heap) -> Val<'e> {
+    let mut object = heap.members();
+    let texts = [
+        ("facility", header.facility().map(Val::Text)),
+        ("severity", header.severity().map(Val::Text)),
+        ("host", header.host.as_deref().map(|text| Val::Text(heap.text(text)))),
+        ("app", header.app.as_deref().map(|text| Val::Text(heap.text(text)))),
+        ("process_id", header.process_id.as_deref().map(|text| Val::Text(heap.text(text)))),
+        ("message_id", header.message_id.as_deref().map(|text| Val::Text(heap.text(text)))),
+        ("time", header.time.map(|time| Val::Text(heap.text(&time.to_string())))),
+    ];
+    for (name, value) in texts {
+        if let Some(value) = value {
+            heap.push(&mut object, name, value);
+        }
+    }
+    if !header.data.is_empty() {
+        let data = header.data.iter().map(|element| {
+            let parameters = element.parameters.iter();
+            let parameters = parameters.map(|(name, value)| (heap.text(name), Val::Text(heap.text(value))));
+            (heap.text(&element.id), heap.object(parameters))
+        });
+        let data = heap.object(data);
+        heap.push(&mut object, "data", data);
+    }
+    Val::Object(object.into_bump_slice())
 }
 
 #[cfg(test)]
@@ -263,9 +374,12 @@ mod tests {
     /// The decoder that fitted, and what it and the wrapping gave, as JSON.
     fn check(record: &str, decoders: &[Decoder], expected: serde_json::Value) {
         let received_at = "2026-06-30T12:00:00Z".parse().unwrap();
-        let got = decode(record.as_bytes(), decoders, None, received_at).map(|d| {
+        let heap = Heap::new(1 << 20);
+        let decoders = Decoders { order: decoders.to_vec(), ..Decoders::default() };
+        let json = |value: Val<'_>| value.to_event().map(|value| value.to_json());
+        let got = decode(record.as_bytes(), &decoders, None, received_at, &heap).map(|d| {
             serde_json::json!({
-                "decoder": d.decoder.name(), "native": d.native, "syslog": d.syslog, "hec": d.hec,
+                "decoder": d.decoder.name(), "native": json(d.native), "syslog": json(d.syslog), "hec": json(d.hec),
                 "time": d.time.map(|t| t.to_string()),
             })
         });

@@ -7,3 +7,4 @@ pub mod hec;
 pub mod mapping;
 pub mod syslog;
 pub mod time;
+mod value;

@@ -2,40 +2,42 @@
 //!
 //! A program finds the record's own fields under `.native`, a syslog header under `.syslog`, a collector envelope under
 //! `.hec`, and assigns the event's fields at the root: `.user.name = .native.display_name`. The engine adds
-//! `event.original`, takes the helpers away and leaves out what is null or empty. See docs/mappings.md.
+//! `event.original` and leaves out what is null or empty. See docs/mappings.md; why the language is ours:
+//! docs/decisions/0098.
 
 mod builtin;
 mod compile;
 mod draft;
-pub mod functions;
+mod expr;
+mod functions;
+mod head;
+mod lex;
+mod parse;
 pub mod samples;
+mod types;
 
 use std::net::IpAddr;
-use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
-use vrl::compiler::runtime::{Runtime, Terminate};
-use vrl::compiler::state::RuntimeState;
-use vrl::compiler::{ExpressionError, Program, TargetValueRef, TimeZone};
-use vrl::value::{KeyString, ObjectMap, Secrets, Value};
 
 use crate::decode::{self, Decoded, Decoder};
 use crate::syslog::Syslog;
+use crate::value::{Heap, Val};
 
-pub use builtin::{Builtin, builtin, find, for_app};
+pub use builtin::{Builtin, alias, builtin, find, for_app};
 pub use compile::{CompileError, PROGRAM_BYTES_MAX, version_of};
+pub use functions::reference;
 pub use samples::{Report, test};
 
 /// The longest record that is mapped: the record itself must fit into an entry of the trail.
 pub const RECORD_BYTES_MAX: usize = 65_535;
 /// Events that one record may become.
 pub const EVENTS_MAX: usize = 1_000;
-/// Steps that a program may take for one record, some 20 ms of work. Steps and not time, so that a busy machine does not
-/// set records aside that an idle one maps.
+/// Steps that a program may take for one record: statements and calls.
 pub const STEPS_MAX: u32 = 200_000;
-/// How long a program may work on one record, whatever its steps cost.
-pub const DEADLINE: Duration = Duration::from_secs(1);
+/// What a program may write down for one record: texts, lists and objects, those of the record included.
+pub const HEAP_BYTES_MAX: usize = 16 << 20;
 
 /// A compiled mapping. Cheap to share between threads.
 #[derive(Debug)]
@@ -43,11 +45,17 @@ pub struct Mapping {
     name: String,
     version: String,
     title: String,
-    decoders: Vec<Decoder>,
-    apps: Vec<String>,
+    head: head::Head,
     program: Program,
     warnings: Vec<CompileError>,
-    zone: TimeZone,
+}
+
+#[derive(Debug)]
+struct Program {
+    statements: Vec<expr::Statement>,
+    variables: usize,
+    fields: usize,
+    tree: draft::Tree,
 }
 
 /// What is known of a record besides its bytes.
@@ -95,9 +103,9 @@ pub enum Code {
     NotDecoded,
     /// The mapping refused it (`abort`).
     Refused,
-    /// The program failed.
+    /// The program, or the engine, failed.
     ProgramFailed,
-    /// The program took longer than its deadline.
+    /// The program took more steps, or wrote down more, than it may for one record.
     TookTooLong,
     /// The program gave nothing that an event could be: it must assign `.event.action`.
     NoAction,
@@ -112,6 +120,17 @@ impl Code {
             Self::ProgramFailed => "program_failed",
             Self::TookTooLong => "took_too_long",
             Self::NoAction => "no_action",
+        }
+    }
+}
+
+impl Outcome<'_> {
+    /// The same, borrowing from nothing.
+    pub fn into_owned(self) -> Outcome<'static> {
+        match self {
+            Self::Events(events) => Outcome::Events(events.into_iter().map(event::Value::into_owned).collect()),
+            Self::Skipped(reason) => Outcome::Skipped(reason),
+            Self::Failed(reason) => Outcome::Failed(reason),
         }
     }
 }
@@ -136,12 +155,24 @@ impl Mapping {
     }
 
     pub fn decoders(&self) -> &[Decoder] {
-        &self.decoders
+        &self.head.decoders.order
     }
 
     /// The syslog application names whose messages it reads: its `# apps:` line.
     pub fn apps(&self) -> &[String] {
-        &self.apps
+        &self.head.apps
+    }
+
+    /// Does it say by what its records are recognised: vendors of CEF and LEEF, marks of JSON?
+    pub fn is_telling(&self) -> bool {
+        !self.head.vendors.is_empty() || !self.head.marks.is_empty()
+    }
+
+    /// Is this record one that the mapping recognises by what it says of itself?
+    pub fn recognises(&self, record: &[u8], meta: &Meta<'_>) -> bool {
+        let heap = Heap::new(HEAP_BYTES_MAX);
+        let decoded = self.decode(record, meta, &heap);
+        decoded.is_ok_and(|decoded| Recognised { decoded: &decoded }.fits(self))
     }
 
     /// What the compiler finds odd, though the mapping works.
@@ -150,108 +181,245 @@ impl Mapping {
     }
 
     /// Turns a record into events. Depends on its arguments alone, so that a replay gives the same.
-    pub fn run<'r>(&self, record: &'r [u8], meta: &Meta<'_>) -> Outcome<'r> {
-        match self.drafts(record, meta) {
-            Ok(outcome) => outcome,
-            Err(reason) => Outcome::Failed(reason),
+    pub fn run(&self, record: &[u8], meta: &Meta<'_>) -> Outcome<'static> {
+        let one = |record: &[u8]| self.read(record, meta, |outcome: Outcome<'_>| outcome.into_owned());
+        let Some(records) = self.split(record) else { return one(record) };
+        let mut all = Vec::new();
+        for record in records {
+            match one(record) {
+                Outcome::Events(mut events) => all.append(&mut events),
+                Outcome::Skipped(_) => {}
+                failed @ Outcome::Failed(_) => return failed,
+            }
         }
+        match all.is_empty() {
+            true => Outcome::Skipped("the bundle holds no record".to_owned()),
+            false => Outcome::Events(all),
+        }
+    }
+
+    /// The records of a bundle, where the mapping says that there are such and this is one. Each is read, kept and set
+    /// aside by itself.
+    pub fn split<'r>(&self, record: &'r [u8]) -> Option<Vec<&'r [u8]>> {
+        decode::bundle::split(record, self.head.bundle.as_deref()?)
+    }
+
+    /// [`Mapping::run`] without copies: the events live as long as `then` looks at them.
+    pub fn read<R>(&self, record: &[u8], meta: &Meta<'_>, then: impl FnOnce(Outcome<'_>) -> R) -> R {
+        self.read_as(record, meta, |_: &Recognised<'_>| None, |_: &Self, outcome: Outcome<'_>| then(outcome))
+    }
+
+    /// [`Mapping::read`] for a record of which nothing is known but that this mapping can take it apart: when `known`
+    /// recognises it, the mapping it names reads it in place of this one. `then` learns which one did.
+    pub fn read_as<'m, R>(
+        &'m self,
+        record: &[u8],
+        meta: &Meta<'_>,
+        known: impl FnOnce(&Recognised<'_>) -> Option<&'m Self>,
+        then: impl FnOnce(&Self, Outcome<'_>) -> R,
+    ) -> R {
+        let heap = Heap::new(HEAP_BYTES_MAX);
+        // The programs of people and the libraries below take what strangers send: whatever is wrong there costs this
+        // one record.
+        let mut reader = self;
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let decoded = match self.decode(record, meta, &heap) {
+                Ok(decoded) => decoded,
+                Err(reason) => return Outcome::Failed(reason),
+            };
+            if let Some(better) = known(&Recognised { decoded: &decoded })
+                && better.head.decoders.order.contains(&decoded.decoder)
+            {
+                reader = better;
+            }
+            reader.events(&decoded, meta, record, &heap).unwrap_or_else(Outcome::Failed)
+        }));
+        let outcome = outcome.unwrap_or_else(|_| {
+            let text = "the engine failed at this record, which is a defect of Belfry".to_owned();
+            Outcome::Failed(Reason { code: Code::ProgramFailed, text })
+        });
+        then(reader, outcome)
     }
 
     /// The record's own fields, as they are found under `native.*`.
     pub fn native(&self, record: &[u8], meta: &Meta<'_>) -> Result<event::Value<'static>, Reason> {
-        let decoded = self.decode(record, meta)?;
-        Ok(draft::value(decoded.native).unwrap_or_default())
+        let heap = Heap::new(HEAP_BYTES_MAX);
+        let decoded = self.decode(record, meta, &heap)?;
+        Ok(decoded.native.to_event().unwrap_or_default().into_owned())
     }
 
-    fn decode(&self, record: &[u8], meta: &Meta<'_>) -> Result<Decoded, Reason> {
+    fn decode<'e>(&self, record: &'e [u8], meta: &Meta<'e>, heap: &'e Heap) -> Result<Decoded<'e>, Reason> {
         if record.len() > RECORD_BYTES_MAX {
             let text = format!("the record has {} bytes, more than {RECORD_BYTES_MAX}", record.len());
             return Err(Reason { code: Code::TooLong, text });
         }
-        decode::decode(record, &self.decoders, meta.syslog, meta.received_at)
+        decode::decode(record, &self.head.decoders, meta.syslog, meta.received_at, heap)
             .map_err(|error| Reason { code: Code::NotDecoded, text: error.to_string() })
     }
 
-    fn drafts<'r>(&self, record: &'r [u8], meta: &Meta<'_>) -> Result<Outcome<'r>, Reason> {
-        let decoded = self.decode(record, meta)?;
-        let time = decoded.time;
-        let mut root = self.execute(decoded, meta)?;
-        if let Some(reason) = root.remove("skip").filter(|s| !s.is_null()) {
-            return Ok(Outcome::Skipped(reason.to_string_lossy().into_owned()));
-        }
-        for helper in ["native", "syslog", "hec", "decoder"] {
-            root.remove(helper);
-        }
-        let several = root.remove("events");
-        let drafts = draft::events(root, several, time, record);
-        if drafts.is_empty() || drafts.len() > EVENTS_MAX {
-            let text =
-                format!("the mapping gave {} events for one record, 1 to {EVENTS_MAX} are possible", drafts.len());
+    /// All events of a record: one, or one for each element of a bundle.
+    fn events<'e>(
+        &'e self,
+        decoded: &Decoded<'e>,
+        meta: &Meta<'e>,
+        record: &'e [u8],
+        heap: &'e Heap,
+    ) -> Result<Outcome<'e>, Reason> {
+        let bundle = self.head.each.as_ref().map(|path| path.iter().fold(decoded.native, |of, name| of.get(name)));
+        let mut inputs = Inputs::of(decoded, meta, heap);
+        let Some(Val::List(elements)) = bundle else { return self.event(&inputs, decoded, meta, record, heap) };
+        if elements.len() > EVENTS_MAX {
+            let text = format!("the record holds {} records, at most {EVENTS_MAX} are possible", elements.len());
             return Err(Reason { code: Code::NoAction, text });
         }
-        let action = |draft: &event::Value<'_>| draft.as_object().and_then(|o| o.at("event.action")).is_some();
-        if !drafts.iter().all(action) {
-            return Err(Reason {
-                code: Code::NoAction,
-                text: "the mapping assigned no event.action for this record".to_owned(),
-            });
+        let (mut events, mut skipped) = (Vec::with_capacity(elements.len()), None);
+        inputs.0[OUTER] = decoded.native;
+        for element in elements {
+            inputs.0[NATIVE] = *element;
+            match self.event(&inputs, decoded, meta, record, heap)? {
+                Outcome::Events(mut more) => events.append(&mut more),
+                Outcome::Skipped(reason) => skipped = Some(reason),
+                Outcome::Failed(reason) => return Err(reason),
+            }
         }
-        Ok(Outcome::Events(drafts))
+        if events.len() > EVENTS_MAX {
+            return Err(too_many(events.len()));
+        }
+        match skipped {
+            _ if !events.is_empty() => Ok(Outcome::Events(events)),
+            Some(reason) => Ok(Outcome::Skipped(reason)),
+            None => Ok(Outcome::Skipped("the record is a bundle without a record in it".to_owned())),
+        }
     }
 
-    /// Runs the program on the decoded record and gives the root object it leaves behind.
-    fn execute(&self, decoded: Decoded, meta: &Meta<'_>) -> Result<ObjectMap, Reason> {
-        let mut root = ObjectMap::new();
-        root.insert(KeyString::from("native"), decoded.native);
-        root.insert(KeyString::from("decoder"), Value::from(decoded.decoder.name()));
-        if let Some(syslog) = decoded.syslog {
-            root.insert(KeyString::from("syslog"), syslog);
-        }
-        if let Some(hec) = decoded.hec {
-            root.insert(KeyString::from("hec"), hec);
-        }
-        let mut known = ObjectMap::new();
-        known.insert(KeyString::from("received_at"), Value::from(meta.received_at.to_string()));
-        if let Some(peer) = meta.peer {
-            known.insert(KeyString::from("peer"), Value::from(peer.to_string()));
-        }
-        let mut value = Value::Object(root);
-        let mut metadata = Value::Object(known);
-        let mut secrets = Secrets::new();
-        let mut target = TargetValueRef { value: &mut value, metadata: &mut metadata, secrets: &mut secrets };
-
-        let started = Instant::now();
-        let mut steps = 0_u32;
-        let mut control = move || {
-            steps += 1;
-            // Reading the clock costs as much as a small assignment.
-            let late = steps.is_multiple_of(64) && started.elapsed() > DEADLINE;
-            if late || steps > STEPS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        let done = Runtime::new(RuntimeState::default()).resolve_with_control(
-            &mut target,
-            &self.program,
-            &self.zone,
-            &mut control,
-        );
-        match done {
-            Ok(_) => {}
-            Err(Terminate::Interrupted) => {
-                let text =
-                    format!("the mapping took more than {STEPS_MAX} steps or {} s for this record", DEADLINE.as_secs());
-                return Err(Reason { code: Code::TookTooLong, text });
-            }
-            Err(Terminate::Abort(ExpressionError::Abort { message, .. })) => {
-                let text = message.unwrap_or_else(|| "the mapping refused this record".to_owned());
+    /// Runs the program once.
+    fn event<'e>(
+        &'e self,
+        inputs: &Inputs<'e>,
+        decoded: &Decoded<'e>,
+        meta: &Meta<'e>,
+        record: &'e [u8],
+        heap: &'e Heap,
+    ) -> Result<Outcome<'e>, Reason> {
+        let Program { statements, variables, fields, tree } = &self.program;
+        let env = expr::Env { heap, inputs: inputs.0, received_at: meta.received_at };
+        let mut frame =
+            expr::Frame { variables: heap.slots(*variables), fields: heap.slots(*fields), steps: 0, stop: None };
+        expr::run(statements, &env, &mut frame);
+        match frame.stop {
+            None => {}
+            Some(expr::Stop::Abort(reason)) => {
+                let text = reason.unwrap_or("the mapping refused this record").to_owned();
                 return Err(Reason { code: Code::Refused, text });
             }
-            Err(Terminate::Abort(error) | Terminate::Error(error)) => {
-                return Err(Reason { code: Code::ProgramFailed, text: format!("the mapping failed: {error}") });
+            Some(expr::Stop::TooLong) => {
+                let text = format!("the mapping took more than {STEPS_MAX} steps for this record");
+                return Err(Reason { code: Code::TookTooLong, text });
+            }
+            Some(expr::Stop::TooLarge) => return Err(too_large()),
+        }
+        if heap.is_full() {
+            return Err(too_large());
+        }
+        let value = |slot: Option<usize>| slot.and_then(|slot| frame.fields.get(slot)).copied().unwrap_or_default();
+        if let Some(reason) = value(tree.skip).says(heap) {
+            return Ok(Outcome::Skipped(reason.to_owned()));
+        }
+        // The sender's own number for the message, unless the program knows better.
+        if let (Some(number), true) = (decoded.sequence, value(tree.sequence).is_null())
+            && let Some(field) = tree.sequence.and_then(|slot| frame.fields.get_mut(slot))
+        {
+            *field = Val::Number(f64::from(number));
+        }
+        let root = tree.event(frame.fields, heap);
+        let several = tree.events.and_then(|slot| frame.fields.get(slot)).copied().unwrap_or_default();
+        let mut events = match several {
+            Val::List(each) if each.len() > EVENTS_MAX => return Err(too_many(each.len())),
+            Val::List(each) => each
+                .iter()
+                .filter_map(|own| match own.to_event() {
+                    Some(event::Value::Object(own)) => {
+                        let mut merged = root.clone();
+                        draft::merge(&mut merged, own);
+                        Some(merged)
+                    }
+                    _ => None,
+                })
+                .collect(),
+            _ => vec![root],
+        };
+        if events.is_empty() {
+            return Err(too_many(0));
+        }
+        for event in &mut events {
+            draft::complete(event, decoded.time, record);
+            if event.at("event.action").is_none() {
+                let text = "the mapping assigned no event.action for this record".to_owned();
+                return Err(Reason { code: Code::NoAction, text });
+            }
+            if let (Some(number), None, Some(event::Value::Object(own))) =
+                (decoded.sequence, tree.sequence, event.get_mut("event"))
+            {
+                own.insert("sequence", f64::from(number));
             }
         }
-        match value {
-            Value::Object(root) => Ok(root),
-            _ => Err(Reason { code: Code::NoAction, text: "the mapping left no object behind".to_owned() }),
+        Ok(Outcome::Events(events.into_iter().map(event::Value::Object).collect()))
+    }
+}
+
+/// A record that was taken apart, for telling whose it is.
+pub struct Recognised<'e> {
+    decoded: &'e Decoded<'e>,
+}
+
+impl Recognised<'_> {
+    /// Does what `mapping` says of itself fit: its vendors for CEF and LEEF, its marks for JSON?
+    pub fn fits(&self, mapping: &Mapping) -> bool {
+        let native = self.decoded.native;
+        match self.decoded.decoder {
+            Decoder::Cef | Decoder::Leef => {
+                let said = ["deviceVendor", "deviceProduct", "vendor", "product"].map(|name| native.get(name));
+                let said =
+                    |vendor: &String| said.iter().filter_map(|v| v.as_text()).any(|v| v.eq_ignore_ascii_case(vendor));
+                mapping.head.vendors.iter().any(said)
+            }
+            Decoder::Json => {
+                // A bundle is recognised by its first record.
+                let inner =
+                    mapping.head.each.as_ref().map(|path| path.iter().fold(native, |of, name| of.get(name)).at(0));
+                let there = |record: Val<'_>, mark: &Vec<String>| {
+                    !record.get(&mark.join(".")).is_null()
+                        || !mark.iter().fold(record, |of, name| of.get(name)).is_null()
+                };
+                let all = |record: Val<'_>| mapping.head.marks.iter().all(|mark| there(record, mark));
+                !mapping.head.marks.is_empty() && (all(native) || inner.is_some_and(all))
+            }
+            _ => false,
         }
     }
+}
+
+const NATIVE: usize = 0;
+const OUTER: usize = 1;
+
+/// What a program can read, in the order of [`expr::INPUT_NAMES`].
+struct Inputs<'e>([Val<'e>; expr::INPUTS]);
+
+impl<'e> Inputs<'e> {
+    fn of(decoded: &Decoded<'e>, meta: &Meta<'_>, heap: &'e Heap) -> Self {
+        let peer = meta.peer.map_or(Val::Null, |peer| Val::Text(heap.text(&peer.to_string())));
+        let received_at = Val::Text(heap.text(&meta.received_at.to_string()));
+        let decoder = Val::Text(decoded.decoder.name());
+        Self([decoded.native, decoded.outer, decoded.syslog, decoded.hec, decoder, peer, received_at])
+    }
+}
+
+fn too_large() -> Reason {
+    let text = format!("the mapping wrote down more than {HEAP_BYTES_MAX} bytes for this record");
+    Reason { code: Code::TookTooLong, text }
+}
+
+fn too_many(events: usize) -> Reason {
+    let text = format!("the mapping gave {events} events for one record, 1 to {EVENTS_MAX} are possible");
+    Reason { code: Code::NoAction, text }
 }

@@ -16,10 +16,10 @@ use sqlx::SqlitePool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trail::Tag;
 use wire::decode::Decoder;
-use wire::mapping::{Meta, Outcome};
+use wire::mapping::{Meta, Outcome, Recognised};
 
 use super::body::{self, BodyError, Piece};
-use super::registry::{Compiled, Registry, RegistryError};
+use super::registry::{Compiled, Reader, Registry, RegistryError};
 use crate::append::{self, Admitted, Door, Origin};
 use crate::clock::Clock;
 use crate::state::set_aside::{self, New};
@@ -165,7 +165,7 @@ impl Intake {
         let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
 
         let (intake, who) = (self.clone(), sender.clone());
-        let reading = tokio::task::spawn_blocking(move || intake.read(&who, reader.as_deref(), &records))
+        let reading = tokio::task::spawn_blocking(move || intake.read(&who, reader.as_ref(), &records))
             .await
             .map_err(|_| IntakeError::Broken)??;
 
@@ -185,7 +185,7 @@ impl Intake {
     pub fn reread(&self, sender: &Sender, record: &[u8]) -> Result<Result<Vec<Admitted>, Refusal>, RegistryError> {
         let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
         let mut reading = Reading::default();
-        self.read_piece(sender, reader.as_deref(), 0, Piece { bytes: record, broken: None }, &mut reading);
+        self.read_piece(sender, reader.as_ref(), 0, Piece { bytes: record, broken: None }, &mut reading);
         Ok(match reading.rejects.pop() {
             Some(reject) => Err((reject.code, reject.error, reject.field)),
             None => Ok(reading.admitted),
@@ -203,11 +203,11 @@ impl Intake {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(bytes)));
     }
 
-    fn read(&self, sender: &Sender, reader: Option<&Compiled>, records: &Records) -> Result<Reading, IntakeError> {
+    fn read(&self, sender: &Sender, reader: Option<&Reader>, records: &Records) -> Result<Reading, IntakeError> {
         let mut reading = Reading::default();
         match records {
             Records::Body(content) => {
-                let lines = reader.is_some_and(|compiled| !reads_json(compiled, content));
+                let lines = reader.is_some_and(|reader| !reads_json(reader, content));
                 let pieces = if lines {
                     body::split_lines(content, RECORDS_MAX)?
                 } else {
@@ -230,7 +230,26 @@ impl Intake {
     fn read_piece(
         &self,
         sender: &Sender,
-        reader: Option<&Compiled>,
+        reader: Option<&Reader>,
+        index: usize,
+        piece: Piece<'_>,
+        reading: &mut Reading,
+    ) {
+        if let (None, Some(parts)) =
+            (piece.broken, reader.and_then(|reader| reader.split(piece.bytes, &Meta::at(self.clock.now()))))
+        {
+            for part in parts {
+                self.read_one(sender, reader, index, Piece { bytes: part, broken: None }, reading);
+            }
+            return;
+        }
+        self.read_one(sender, reader, index, piece, reading);
+    }
+
+    fn read_one(
+        &self,
+        sender: &Sender,
+        reader: Option<&Reader>,
         index: usize,
         piece: Piece<'_>,
         reading: &mut Reading,
@@ -249,35 +268,50 @@ impl Intake {
     fn admit_json(&self, sender: &Sender, record: &[u8]) -> Result<Admitted, Refusal> {
         let value =
             event::json::parse(record, &Limits::default()).map_err(|error| ("json", error.to_string(), None))?;
-        self.admit(sender, None, value)
+        self.admit(sender, sender.source.as_deref(), None, value)
     }
 
-    fn admit(&self, sender: &Sender, mapping: Option<&str>, value: event::Value<'_>) -> Result<Admitted, Refusal> {
-        let origin = Origin { source: sender.source.as_deref(), provider: Some(&sender.provider), mapping };
+    fn admit(
+        &self,
+        sender: &Sender,
+        source: Option<&str>,
+        mapping: Option<&str>,
+        value: event::Value<'_>,
+    ) -> Result<Admitted, Refusal> {
+        let origin = Origin { source, provider: Some(&sender.provider), mapping };
         self.door.admit(value, origin).map_err(|invalid| {
             let field = invalid.errors.first().map(|error| error.field.clone());
             ("invalid", invalid.to_string(), field)
         })
     }
 
-    fn map(&self, sender: &Sender, reader: &Compiled, record: &[u8], reading: &mut Reading) -> Result<(), Refusal> {
+    fn map(&self, sender: &Sender, reader: &Reader, record: &[u8], reading: &mut Reading) -> Result<(), Refusal> {
         let meta = Meta { received_at: self.clock.now(), peer: sender.peer, syslog: None };
-        match reader.mapping.run(record, &meta) {
+        let known = |record: &Recognised<'_>| {
+            let knows = |compiled: &&Arc<Compiled>| record.fits(&compiled.mapping);
+            reader.telling.iter().find(knows).map(|compiled| &compiled.mapping)
+        };
+        reader.compiled.mapping.read_as(record, &meta, known, |used, outcome| match outcome {
             Outcome::Skipped(_) => {
                 reading.skipped += 1;
                 Ok(())
             }
             Outcome::Failed(reason) => Err((reason.code.name(), reason.to_string(), None)),
             Outcome::Events(values) => {
+                let other = reader.telling.iter().find(|other| std::ptr::eq(&other.mapping, used));
+                let (source, label) = match other {
+                    Some(other) => (Some(other.name.as_str()), &other.label),
+                    None => (sender.source.as_deref(), &reader.compiled.label),
+                };
                 // All events of a record, or none: a half of it could not be replayed.
                 let mut admitted = Vec::with_capacity(values.len());
                 for value in values {
-                    admitted.push(self.admit(sender, Some(&reader.label), value)?);
+                    admitted.push(self.admit(sender, source, Some(label), value)?);
                 }
                 reading.admitted.append(&mut admitted);
                 Ok(())
             }
-        }
+        })
     }
 
     async fn set_aside(
@@ -404,8 +438,8 @@ impl Drop for Flight {
 }
 
 /// Whether a body is JSON for this mapping, rather than lines of text.
-fn reads_json(compiled: &Compiled, content: &[u8]) -> bool {
-    let json = compiled.mapping.decoders().contains(&Decoder::Json);
+fn reads_json(reader: &Reader, content: &[u8]) -> bool {
+    let json = reader.compiled.mapping.decoders().contains(&Decoder::Json);
     json && matches!(content.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 

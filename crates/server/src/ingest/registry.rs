@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use sqlx::SqlitePool;
-use wire::mapping::{self, Mapping};
+use wire::mapping::{self, Mapping, Meta};
 use wire::syslog::Syslog;
 
 use super::trial;
@@ -66,10 +66,33 @@ pub struct NewVersion<'a> {
     pub now_ms: i64,
 }
 
+impl Reader {
+    /// The records of a bundle, where this is one: of the source's own mapping, or of one that recognises its first.
+    pub fn split<'r>(&self, record: &'r [u8], meta: &Meta<'_>) -> Option<Vec<&'r [u8]>> {
+        self.compiled.mapping.split(record).or_else(|| {
+            self.telling.iter().find_map(|compiled| {
+                let records = compiled.mapping.split(record)?;
+                let first = records.first()?;
+                compiled.mapping.recognises(first, meta).then_some(records)
+            })
+        })
+    }
+}
+
 #[derive(Default)]
 struct Tables {
     sources: HashMap<String, Source>,
     mappings: HashMap<String, Arc<Compiled>>,
+    /// Those that recognise their records, in force: what `generic` and `cef` hand records over to.
+    telling: Arc<Vec<Arc<Compiled>>>,
+}
+
+/// What reads the records of a source.
+#[derive(Clone)]
+pub struct Reader {
+    pub compiled: Arc<Compiled>,
+    /// Other mappings that may know a record better; empty for a source that has a mapping of its own.
+    pub telling: Arc<Vec<Arc<Compiled>>>,
 }
 
 /// The sources and mappings in force. Reading takes no lock for longer than a clone.
@@ -116,22 +139,35 @@ impl Registry {
         for source in sources::all(&self.pool).await? {
             tables.sources.insert(source.name.clone(), source);
         }
+        let telling = tables.mappings.values().filter(|compiled| {
+            let source = tables.sources.get(&compiled.name);
+            compiled.mapping.is_telling() && source.is_some_and(|source| source.enabled)
+        });
+        let mut telling: Vec<Arc<Compiled>> = telling.cloned().collect();
+        telling.sort_by(|a, b| a.name.cmp(&b.name));
+        tables.telling = Arc::new(telling);
         *self.tables.write() = Arc::new(tables);
         Ok(())
     }
 
     /// The mapping that reads source `name`. `None` for a source that sends events already.
-    pub fn reader(&self, name: &str) -> Result<Option<Arc<Compiled>>, RegistryError> {
+    pub fn reader(&self, name: &str) -> Result<Option<Reader>, RegistryError> {
         let tables = self.tables.read().clone();
-        let source = tables.sources.get(name).ok_or_else(|| RegistryError::UnknownSource { name: name.to_owned() })?;
+        let source = tables.sources.get(name).or_else(|| tables.sources.get(mapping::alias(name)?));
+        let source = source.ok_or_else(|| RegistryError::UnknownSource { name: name.to_owned() })?;
         if !source.enabled {
             return Err(RegistryError::Disabled { name: name.to_owned() });
         }
         if source.mapping.is_empty() {
             return Ok(None);
         }
-        let mapping = tables.mappings.get(&source.mapping);
-        mapping.cloned().map(Some).ok_or_else(|| RegistryError::UnknownMapping { name: source.mapping.clone() })
+        let compiled = tables.mappings.get(&source.mapping).cloned();
+        let compiled = compiled.ok_or_else(|| RegistryError::UnknownMapping { name: source.mapping.clone() })?;
+        let telling = match source.mapping.as_str() {
+            "generic" | "cef" => tables.telling.clone(),
+            _ => Arc::default(),
+        };
+        Ok(Some(Reader { compiled, telling }))
     }
 
     /// Which source reads a syslog message that names none: by its application, else by its form.

@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use vrl::value::{KeyString, ObjectMap, Value};
-
-use super::text_value;
+use crate::value::{Heap, Val};
 
 /// One CEF record.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,19 +42,19 @@ pub fn find(text: &str) -> Option<Cef<'_>> {
     Some(Cef { header, extension: extension(rest.trim()) })
 }
 
-impl Cef<'_> {
+impl<'a> Cef<'a> {
     /// The fields under their own names.
-    pub(crate) fn into_value(self) -> Value {
-        let mut map = ObjectMap::new();
-        for (name, value) in HEADER_NAMES.iter().zip(&self.header) {
-            map.insert(KeyString::from(*name), text_value(value.trim()));
+    pub(crate) fn into_value(self, heap: &'a Heap) -> Val<'a> {
+        let mut object = heap.members();
+        // A header field can't be overwritten by an extension of the same name.
+        for (name, value) in self.extension {
+            let name = if HEADER_NAMES.contains(&name) { heap.text(&format!("extension_{name}")) } else { name };
+            heap.push(&mut object, name, Val::Text(heap.keep(value)));
         }
-        for (name, value) in &self.extension {
-            // A header field can't be overwritten by an extension of the same name.
-            let name = if HEADER_NAMES.contains(name) { format!("extension_{name}") } else { (*name).to_owned() };
-            map.insert(KeyString::from(name), text_value(value));
+        for (name, value) in HEADER_NAMES.into_iter().zip(self.header) {
+            heap.push(&mut object, name, Val::Text(heap.keep(value).trim()));
         }
-        Value::Object(map)
+        Val::Object(object.into_bump_slice())
     }
 }
 

@@ -1,96 +1,116 @@
-//! JSON into the values that mapping programs work on.
+//! JSON into the values that mappings work on.
 
 use std::fmt;
 
-use bytes::Bytes;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use vrl::value::{KeyString, ObjectMap, Value};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// Reads one JSON text. Strings without escapes become slices of `shared` where they lie in it. The depth is bounded by
-/// the reader (128), everything else by the length of the record.
-pub(super) fn read(text: &str, shared: &Bytes) -> Result<Value, serde_json::Error> {
+use crate::value::{Heap, Val};
+
+/// Reads one JSON text. The depth is bounded by the reader (128), everything else by the length of the record.
+pub(crate) fn read<'e>(text: &'e str, heap: &'e Heap) -> Result<Val<'e>, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Node { shared }.deserialize(&mut reader)?;
+    let value = Node { heap }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
 }
 
 #[derive(Clone, Copy)]
-struct Node<'s> {
-    shared: &'s Bytes,
+struct Node<'e> {
+    heap: &'e Heap,
 }
 
-impl Node<'_> {
-    fn slice(self, text: &str) -> Value {
-        let all = self.shared.as_ptr_range();
-        let part = text.as_bytes().as_ptr_range();
-        let inside = !text.is_empty() && all.start <= part.start && part.end <= all.end;
-        Value::Bytes(if inside {
-            self.shared.slice_ref(text.as_bytes())
-        } else {
-            Bytes::copy_from_slice(text.as_bytes())
-        })
-    }
-}
+impl<'e> DeserializeSeed<'e> for Node<'e> {
+    type Value = Val<'e>;
 
-impl<'de> DeserializeSeed<'de> for Node<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'e>>(self, deserializer: D) -> Result<Val<'e>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_> {
-    type Value = Value;
+/// Whole numbers beyond this are kept as text.
+const EXACT_MAX: u64 = 1 << 53;
+
+impl<'e> Visitor<'e> for Node<'e> {
+    type Value = Val<'e>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Val<'e>, E> {
+        Ok(Val::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Boolean(value))
+    fn visit_bool<E>(self, value: bool) -> Result<Val<'e>, E> {
+        Ok(Val::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Integer(value))
+    fn visit_i64<E>(self, value: i64) -> Result<Val<'e>, E> {
+        Ok(if value.unsigned_abs() <= EXACT_MAX {
+            Val::Number(value as f64)
+        } else {
+            Val::Text(self.heap.text(&value.to_string()))
+        })
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        // Beyond the integers of the language the digits are kept as text.
-        Ok(i64::try_from(value).map_or_else(|_| Value::from(value.to_string()), Value::Integer))
+    fn visit_u64<E>(self, value: u64) -> Result<Val<'e>, E> {
+        Ok(if value <= EXACT_MAX { Val::Number(value as f64) } else { Val::Text(self.heap.text(&value.to_string())) })
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::from_f64_or_zero(value))
+    fn visit_f64<E>(self, value: f64) -> Result<Val<'e>, E> {
+        Ok(Val::Number(value))
     }
 
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Value, E> {
-        Ok(self.slice(value))
+    fn visit_borrowed_str<E>(self, value: &'e str) -> Result<Val<'e>, E> {
+        Ok(Val::Text(value))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Bytes(Bytes::copy_from_slice(value.as_bytes())))
+    fn visit_str<E>(self, value: &str) -> Result<Val<'e>, E> {
+        Ok(Val::Text(self.heap.text(value)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut array = Vec::new();
+    fn visit_seq<A: SeqAccess<'e>>(self, mut items: A) -> Result<Val<'e>, A::Error> {
+        let mut list = self.heap.items();
         while let Some(item) = items.next_element_seed(self)? {
-            array.push(item);
+            self.heap.push_item(&mut list, item);
         }
-        Ok(Value::Array(array))
+        Ok(Val::List(list.into_bump_slice()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = ObjectMap::new();
-        while let Some(key) = members.next_key::<String>()? {
+    fn visit_map<A: MapAccess<'e>>(self, mut members: A) -> Result<Val<'e>, A::Error> {
+        let mut object = self.heap.members();
+        while let Some(name) = members.next_key_seed(Name { heap: self.heap })? {
             let value = members.next_value_seed(self)?;
-            object.insert(KeyString::from(key), value);
+            self.heap.push(&mut object, name, value);
         }
-        Ok(Value::Object(object))
+        Ok(Val::Object(object.into_bump_slice()))
+    }
+}
+
+struct Name<'e> {
+    heap: &'e Heap,
+}
+
+impl<'e> DeserializeSeed<'e> for Name<'e> {
+    type Value = &'e str;
+
+    fn deserialize<D: Deserializer<'e>>(self, deserializer: D) -> Result<&'e str, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'e> Visitor<'e> for Name<'e> {
+    type Value = &'e str;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'e str) -> Result<&'e str, E> {
+        Ok(name)
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<&'e str, E> {
+        Ok(self.heap.text(name))
     }
 }

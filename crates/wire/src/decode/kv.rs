@@ -1,8 +1,8 @@
 //! `key=value` pairs in a line, as logfmt, auditd, PAM and many products write them.
 
-use vrl::value::{KeyString, ObjectMap, Value};
+use std::collections::HashMap;
 
-use super::text_value;
+use crate::value::{Heap, Val};
 
 /// The pairs of a line, and the text before the first of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,25 +90,32 @@ fn closing(text: &str, quote: char) -> Option<usize> {
     })
 }
 
-impl Pairs<'_> {
+impl<'a> Pairs<'a> {
     /// The pairs under their own names; a name that comes again becomes an array. The text before them is `message`,
     /// unless the line has a pair of that name.
-    pub(crate) fn into_value(self) -> Value {
-        let mut map = ObjectMap::new();
+    pub(crate) fn into_value(self, heap: &'a Heap) -> Val<'a> {
+        let mut order: Vec<&'a str> = Vec::with_capacity(self.pairs.len());
+        let mut values: HashMap<&'a str, Vec<Val<'a>>> = HashMap::with_capacity(self.pairs.len());
         for (key, value) in self.pairs {
-            let value = text_value(value);
-            match map.get_mut(key) {
-                None => {
-                    map.insert(KeyString::from(key), value);
-                }
-                Some(Value::Array(values)) => values.push(value),
-                Some(earlier) => *earlier = Value::Array(vec![earlier.clone(), value]),
+            let known = values.entry(key).or_default();
+            if known.is_empty() {
+                order.push(key);
             }
+            known.push(Val::Text(value));
         }
-        if !self.before.is_empty() && !map.contains_key("message") {
-            map.insert(KeyString::from("message"), text_value(self.before));
+        let mut object = heap.members();
+        for key in &order {
+            let value = match values.get(key).map(Vec::as_slice) {
+                Some([one]) => *one,
+                Some(all) => heap.list(all.iter().copied()),
+                None => continue,
+            };
+            heap.push(&mut object, key, value);
         }
-        Value::Object(map)
+        if !self.before.is_empty() && !values.contains_key("message") {
+            heap.push(&mut object, "message", Val::Text(self.before));
+        }
+        Val::Object(object.into_bump_slice())
     }
 }
 

@@ -1,8 +1,6 @@
 //! QRadar's Log Event Extended Format: `LEEF:2.0|Vendor|Product|Version|EventId|delimiter|key=value…`.
 
-use vrl::value::{KeyString, ObjectMap, Value};
-
-use super::text_value;
+use crate::value::{Heap, Val};
 
 /// One LEEF record.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,17 +60,12 @@ fn delimiter_named(field: &str) -> Option<char> {
     }
 }
 
-impl Leef<'_> {
-    /// The fields under their own names.
-    pub(crate) fn into_value(self) -> Value {
-        let mut map = ObjectMap::new();
-        for (name, value) in self.attributes {
-            map.insert(KeyString::from(name), text_value(value));
-        }
-        for (name, value) in HEADER_NAMES.iter().zip(self.header) {
-            map.insert(KeyString::from(*name), text_value(value));
-        }
-        Value::Object(map)
+impl<'a> Leef<'a> {
+    /// The fields under their own names; an attribute can't overwrite one of the header.
+    pub(crate) fn into_value(self, heap: &'a Heap) -> Val<'a> {
+        let attributes = self.attributes.into_iter();
+        let header = HEADER_NAMES.into_iter().zip(self.header);
+        heap.object(attributes.chain(header).map(|(name, value)| (name, Val::Text(value))))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::{Mapping, compile};
+use super::Mapping;
+use super::head::{Head, head};
 use crate::syslog::Syslog;
 
 /// A mapping that ships with Belfry.
@@ -15,7 +16,7 @@ pub struct Builtin {
 impl Builtin {
     /// What it reads, in words.
     pub fn title(&self) -> String {
-        compile::head(self.program).ok().and_then(|h| h.title).unwrap_or_else(|| self.name.to_owned())
+        head(self.program).ok().and_then(|head| head.title).unwrap_or_else(|| self.name.to_owned())
     }
 
     pub fn version(&self) -> String {
@@ -29,34 +30,82 @@ macro_rules! shipped {
     };
 }
 
-const BUILTIN: &[Builtin] = shipped!["cef", "generic", "keeper", "sshd", "sudo", "teleport", "vault"];
+const BUILTIN: &[Builtin] = shipped![
+    "alertmanager",
+    "auditd",
+    "authentik",
+    "azure",
+    "beyondtrust",
+    "bitwarden",
+    "cef",
+    "cloudtrail",
+    "cyberark",
+    "delinea",
+    "entra",
+    "generic",
+    "github",
+    "gitlab",
+    "google-cloud",
+    "keeper",
+    "keycloak",
+    "kubernetes",
+    "okta",
+    "onepassword",
+    "pam",
+    "pam360",
+    "postgresql",
+    "secobserve",
+    "senhasegura",
+    "sshd",
+    "sudo",
+    "teleport",
+    "vault",
+    "vaultwarden",
+    "warpgate",
+    "windows",
+];
 
 /// All mappings that ship with Belfry, by name.
 pub fn builtin() -> &'static [Builtin] {
     BUILTIN
 }
 
-/// A shipped mapping by its name. It is compiled when it is asked for first, which takes a good part of a second.
+/// A shipped mapping by its name. It is compiled when it is asked for first.
 pub fn find(name: &str) -> Option<&'static Mapping> {
     static COMPILED: [OnceLock<Option<Mapping>>; BUILTIN.len()] = [const { OnceLock::new() }; BUILTIN.len()];
     let (builtin, slot) = BUILTIN.iter().zip(&COMPILED).find(|(b, _)| b.name == name)?;
     slot.get_or_init(|| Mapping::compile(builtin.name, &builtin.version(), builtin.program).ok()).as_ref()
 }
 
+/// The shipped mapping that has this other name: `pgsql` is `postgresql`.
+pub fn alias(name: &str) -> Option<&'static str> {
+    heads().iter().find(|(_, head)| head.aliases.iter().any(|alias| alias == name)).map(|(name, _)| *name)
+}
+
 /// The name of the shipped mapping for a syslog message that came without a named source: by its application, by the
 /// format inside, else `generic`.
 pub fn for_app(syslog: &Syslog<'_>) -> &'static str {
     let message = syslog.message.trim_start();
-    if message.starts_with("CEF:") {
-        return "cef";
+    if message.starts_with("CEF:") || message.starts_with("LEEF:") {
+        let said = message.splitn(4, '|').skip(1).take(2);
+        return named(|head| said.clone().any(|said| is_one_of(said.trim(), &head.vendors))).unwrap_or("cef");
     }
     let app = syslog.app.as_deref().unwrap_or_default();
     let app = app.rsplit('/').next().unwrap_or(app);
-    static APPS: OnceLock<Vec<(&'static str, Vec<String>)>> = OnceLock::new();
-    let apps = APPS.get_or_init(|| {
-        BUILTIN.iter().map(|b| (b.name, compile::head(b.program).map(|h| h.apps).unwrap_or_default())).collect()
-    });
-    apps.iter().find(|(_, apps)| apps.iter().any(|a| a.eq_ignore_ascii_case(app))).map_or("generic", |(name, _)| *name)
+    named(|head| is_one_of(app, &head.apps)).unwrap_or("generic")
+}
+
+fn named(fits: impl Fn(&Head) -> bool) -> Option<&'static str> {
+    heads().iter().find(|(_, head)| fits(head)).map(|(name, _)| *name)
+}
+
+fn is_one_of(text: &str, names: &[String]) -> bool {
+    names.iter().any(|name| name.eq_ignore_ascii_case(text))
+}
+
+fn heads() -> &'static [(&'static str, Head)] {
+    static HEADS: OnceLock<Vec<(&str, Head)>> = OnceLock::new();
+    HEADS.get_or_init(|| BUILTIN.iter().filter_map(|b| Some((b.name, head(b.program).ok()?))).collect())
 }
 
 #[cfg(test)]

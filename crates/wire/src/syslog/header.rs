@@ -10,9 +10,10 @@ use crate::time;
 /// Reads a message. Never fails: what has no header is [`Form::Text`]. Bytes that aren't UTF-8 become U+FFFD here;
 /// whoever keeps the record keeps the bytes.
 pub fn parse(record: &[u8], received_at: Timestamp) -> Syslog<'_> {
-    match String::from_utf8_lossy(trim_end(record)) {
-        Cow::Borrowed(text) => parse_text(text, received_at),
-        Cow::Owned(text) => parse_text(&text, received_at).into_owned(),
+    let record = trim_end(record);
+    match std::str::from_utf8(record) {
+        Ok(text) => parse_text(text, received_at),
+        Err(_) => parse_text(&String::from_utf8_lossy(record), received_at).into_owned(),
     }
 }
 
