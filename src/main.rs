@@ -1,10 +1,12 @@
 //! The binary: picks a subcommand. One file each.
 
+mod application;
 mod assets;
 mod backup;
 mod channel;
 mod completions;
 mod config;
+mod credential;
 mod delivery;
 mod demo;
 mod doctor;
@@ -26,6 +28,7 @@ mod restore;
 mod retention;
 mod rule;
 mod search;
+mod selection;
 mod send;
 mod serve;
 mod served;
@@ -76,6 +79,14 @@ enum Command {
     Token(token::Args),
     /// Sources: where events come from
     Source(source::Args),
+    /// Applications and their devices: who sends
+    Application(application::Args),
+    /// Make this host a device of an application, with a one-time token
+    Enroll(credential::Enroll),
+    /// The credential of this device
+    Credential(credential::Args),
+    /// What is left out before it reaches the trail
+    Selection(selection::Args),
     /// Mappings: how a product's records become events
     Mapping(mapping::Args),
     /// Rules: which events to tell whom
@@ -159,6 +170,10 @@ fn run(command: Command) -> anyhow::Result<Answer> {
             Command::User(args) => user::run(args).await,
             Command::Token(args) => token::run(args).await,
             Command::Source(args) => source::run(args).await,
+            Command::Application(args) => application::run(args).await,
+            Command::Enroll(args) => credential::enroll(args).await,
+            Command::Credential(args) => credential::run(args).await,
+            Command::Selection(args) => selection::run(args).await,
             Command::Mapping(args) => mapping::run(args).await,
             Command::Rule(args) => rule::run(args).await,
             Command::Channel(args) => channel::run(args).await,

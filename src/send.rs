@@ -9,6 +9,7 @@ use base64::Engine as _;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+use crate::credential::Place;
 use crate::output;
 use crate::remote::{Client, Remote};
 use crate::{Answer, duration};
@@ -21,6 +22,8 @@ const TRIES_MAX: u32 = 12;
 pub struct Args {
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    place: Place,
     /// Files with one record a line (or one JSON array each); without any, standard input
     files: Vec<String>,
     /// The source whose mapping reads the records; without it they are events
@@ -44,6 +47,7 @@ struct Sender {
     accepted: u64,
     rejected: u64,
     skipped: u64,
+    left_out: u64,
     told: usize,
     started: Instant,
 }
@@ -60,7 +64,7 @@ pub async fn run(args: Args) -> Result<Answer> {
     rand::fill(&mut random);
     let source = args.source.as_deref().map(|source| format!("?source={}", crate::resource::escape(source)));
     let mut sender = Sender {
-        client: args.remote.client()?,
+        client: args.place.client(&args.remote)?,
         path: format!("/api/v1/events{}", source.unwrap_or_default()),
         patience: args.patience,
         run: base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random),
@@ -68,6 +72,7 @@ pub async fn run(args: Args) -> Result<Answer> {
         accepted: 0,
         rejected: 0,
         skipped: 0,
+        left_out: 0,
         told: 0,
         started: Instant::now(),
     };
@@ -85,8 +90,10 @@ pub async fn run(args: Args) -> Result<Answer> {
     output::progress_end();
     let skipped =
         if sender.skipped > 0 { format!(", {} skipped by the mapping", sender.skipped) } else { String::new() };
+    let left_out =
+        if sender.left_out > 0 { format!(", {} left out by the selection", sender.left_out) } else { String::new() };
     output::note(format!(
-        "{} accepted, {} rejected{skipped} in {}",
+        "{} accepted, {} rejected{skipped}{left_out} in {}",
         sender.accepted,
         sender.rejected,
         duration::show(sender.started.elapsed())
@@ -190,6 +197,7 @@ impl Sender {
         }
         self.accepted += number("accepted");
         self.skipped += number("skipped");
+        self.left_out += number("left_out");
         self.rejected += rejected.len() as u64 + number("rejected_more");
         for one in &rejected {
             if self.told == TOLD_MAX {

@@ -10,6 +10,7 @@
 mod support;
 
 mod access;
+mod applications;
 mod backup;
 mod bad_input;
 mod browser;
@@ -21,6 +22,7 @@ mod monitor;
 mod notifications;
 mod removal;
 mod reports;
+mod sources;
 mod tamper;
 mod tidy;
 mod upgrade;

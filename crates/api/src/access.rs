@@ -34,6 +34,10 @@ pub enum Privilege {
     SourcesWrite,
     #[serde(rename = "mappings:write")]
     MappingsWrite,
+    #[serde(rename = "applications:manage")]
+    ApplicationsManage,
+    #[serde(rename = "selection:write")]
+    SelectionWrite,
     #[serde(rename = "users:manage")]
     UsersManage,
     #[serde(rename = "tokens:own")]
@@ -60,7 +64,7 @@ pub enum Privilege {
 
 impl Privilege {
     /// All there are, in the order of the manual.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::EventsRead,
         Self::EventsWrite,
         Self::ReportsRun,
@@ -75,6 +79,8 @@ impl Privilege {
         Self::SourcesRead,
         Self::SourcesWrite,
         Self::MappingsWrite,
+        Self::ApplicationsManage,
+        Self::SelectionWrite,
         Self::UsersManage,
         Self::TokensOwn,
         Self::TokensManage,
@@ -105,6 +111,8 @@ impl Privilege {
             Self::SourcesRead => "sources:read",
             Self::SourcesWrite => "sources:write",
             Self::MappingsWrite => "mappings:write",
+            Self::ApplicationsManage => "applications:manage",
+            Self::SelectionWrite => "selection:write",
             Self::UsersManage => "users:manage",
             Self::TokensOwn => "tokens:own",
             Self::TokensManage => "tokens:manage",

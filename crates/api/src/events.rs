@@ -23,6 +23,9 @@ pub struct Receipt {
     /// Records that a mapping left out on purpose.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped: u64,
+    /// Events that a rule of the selection left out: they are not kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
     /// At most 1,000 of the records that were set aside.
     #[serde(default)]
     pub rejected: Vec<Rejected>,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::health::SourceHealth;
+
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Source {
     /// The name used as `?source=` and kept as `event.module`.
@@ -20,6 +22,7 @@ pub struct Source {
     pub rate_per_minute: f64,
     /// Records that wait to be settled.
     pub set_aside: u64,
+    pub health: SourceHealth,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

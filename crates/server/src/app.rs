@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::Data;
 use crate::ingest::Intake;
-use crate::ingest::activity::Rates;
+use crate::ingest::health::Health;
 use crate::ingest::replays::Replays;
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
@@ -71,8 +71,8 @@ pub struct Parts {
     pub intake: Arc<Intake>,
     /// Replays of what was set aside.
     pub replays: Replays,
-    /// Events per minute of each source.
-    pub rates: Arc<Rates>,
+    /// How every source is.
+    pub health: Arc<Health>,
     /// The guard of all connections we open.
     pub outgoing: Outgoing,
     pub access: access::Memory,

@@ -13,6 +13,8 @@ use crate::clock::Clock;
 
 /// The `event.module` of what Belfry itself raises. No sender may use it.
 pub const OWN_SOURCE: &str = "belfry";
+/// Holds the id of the enrolled device that sent an event. Nobody else may write it.
+pub const SENT_BY: &str = "event.enrolled_device";
 
 /// An event that may enter the trail: checked, completed and written down in its canonical form. Made here alone.
 #[derive(Debug, Clone)]
@@ -57,6 +59,8 @@ pub struct Origin<'a> {
     pub provider: Option<&'a str>,
     /// The mapping that read it, `name@version`.
     pub mapping: Option<&'a str>,
+    /// The enrolled device that sent it; becomes `event.enrolled_device`.
+    pub device: Option<&'a str>,
 }
 
 /// The door: admits events and appends them, and tells the followers that there is more to read.
@@ -89,10 +93,18 @@ impl Door {
 
     /// Checks and completes an event that somebody sent.
     pub fn admit(&self, value: Value<'_>, origin: Origin<'_>) -> Result<Admitted, Invalid> {
+        let value = match origin.device {
+            Some(device) => sent_by(value, device),
+            None => value,
+        };
         let entry = self.complete(value, origin)?;
         if claims_to_be_ours(&entry) {
             let reason = format!("{OWN_SOURCE} is the name of what this server itself raises");
             return Err(Invalid { errors: vec![FieldError { field: "event.module".to_owned(), reason }] });
+        }
+        if origin.device.is_none() && names_a_device(&entry) {
+            let reason = "only what an enrolled device sends has this field".to_owned();
+            return Err(Invalid { errors: vec![FieldError { field: SENT_BY.to_owned(), reason }] });
         }
         Ok(Admitted(Bytes::from(entry)))
     }
@@ -130,7 +142,7 @@ impl Door {
 
     /// Records something that Belfry itself did or noticed.
     pub async fn record(&self, event: serde_json::Value) -> Result<Positions, Error> {
-        let origin = Origin { source: Some(OWN_SOURCE), provider: Some(OWN_SOURCE), mapping: None };
+        let origin = Origin { source: Some(OWN_SOURCE), provider: Some(OWN_SOURCE), ..Origin::default() };
         let entry = self.complete(Value::from(event), origin).map_err(Error::Own)?;
         self.append(vec![Admitted(Bytes::from(entry))], None).await
     }
@@ -138,13 +150,32 @@ impl Door {
     /// The same once for each `name`: said again, after a crash, it is not appended again, and its position answered.
     pub async fn record_once(&self, event: serde_json::Value, name: &str) -> Result<Positions, Error> {
         use sha2::{Digest, Sha256};
-        let origin = Origin { source: Some(OWN_SOURCE), provider: Some(OWN_SOURCE), mapping: None };
+        let origin = Origin { source: Some(OWN_SOURCE), provider: Some(OWN_SOURCE), ..Origin::default() };
         let entry = self.complete(Value::from(event), origin).map_err(Error::Own)?;
         let mut tag = Tag { key: [0; 16], body: [0; 16] };
         // What it says may differ in its time; the name alone is what must not be said twice.
         tag.key.copy_from_slice(&Sha256::digest(format!("own\0{name}").as_bytes())[..16]);
         self.append(vec![Admitted(Bytes::from(entry))], Some(tag)).await
     }
+}
+
+/// Writes down which device sent it. A dotted name would stand beside the nested one, so it goes.
+fn sent_by<'a>(value: Value<'a>, device: &str) -> Value<'a> {
+    let Value::Object(mut fields) = value else { return value };
+    fields.remove(SENT_BY);
+    if let Some(Value::Object(event)) = fields.get_mut("event") {
+        event.insert("enrolled_device", device.to_owned());
+    } else {
+        // Dotted names are taken apart later on, and this one with them.
+        fields.insert(SENT_BY, device.to_owned());
+    }
+    Value::Object(fields)
+}
+
+/// Whether an entry says that a device sent it.
+fn names_a_device(entry: &[u8]) -> bool {
+    memchr::memmem::find(entry, br#""enrolled_device":"#).is_some()
+        && Event::read(entry).is_ok_and(|event| event.exists(SENT_BY))
 }
 
 fn raise(grown: &watch::Sender<u64>, size: u64) {

@@ -12,6 +12,30 @@ const SERIES_MAX: usize = 5_000;
 #[derive(Debug, Default)]
 pub struct Metrics(Mutex<BTreeMap<&'static str, Family>>);
 
+/// Gauges with labels, measured when somebody asks.
+#[derive(Debug, Default)]
+pub struct Gauges(BTreeMap<&'static str, Family>);
+
+impl Gauges {
+    pub fn add(&mut self, name: &'static str, help: &'static str, labels: &[(&str, &str)], value: f64) {
+        let family = self.0.entry(name).or_insert_with(|| Family { help, series: BTreeMap::new() });
+        if family.series.len() < SERIES_MAX {
+            family.series.insert(written(labels), value);
+        }
+    }
+
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        for (name, family) in &self.0 {
+            let _ = write!(text, "# HELP {name} {}\n# TYPE {name} gauge\n", family.help);
+            for (labels, value) in &family.series {
+                let _ = writeln!(text, "{name}{labels} {value}");
+            }
+        }
+        text
+    }
+}
+
 #[derive(Debug)]
 struct Family {
     help: &'static str,

@@ -64,7 +64,14 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
 
     app.spawn("trail.selfcheck", selfcheck::keep_checking(app.clone()));
     app.spawn("trail.witnesses", witness::follow(app.clone()));
-    app.spawn("sources", activity::follow(app.door.clone(), app.state.clone(), app.clock.clone(), app.rates.clone()));
+    let sources = activity::Needs {
+        door: app.door.clone(),
+        pool: app.state.clone(),
+        clock: app.clock.clone(),
+        registry: app.intake.registry().clone(),
+        health: app.health.clone(),
+    };
+    app.spawn("sources", activity::follow(sources));
     app.spawn("index", index::follow(app.door.clone(), app.store.clone()));
     app.spawn_gently("rules", app.notify.clone().follow(app.stop.clone()));
     app.spawn("reports", app.reports.clone().keep_tidy(app.stop.clone()));
@@ -72,6 +79,7 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     app.spawn_gently("outbox", app.notify.clone().send(app.stop.clone()));
     app.spawn_gently("removals", removal::work(app.clone()));
     app.spawn("retention", retention::daily(app.clone()));
+    app.spawn_gently("selection", app.intake.selection().clone().keep_counting(app.stop.clone()));
     app.spawn("source.rejected", app.intake.clone().raise_rejections());
     syslog.serve(&app);
 

@@ -18,7 +18,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{self, Data};
 use crate::index::TrailEntries;
-use crate::ingest::{Intake, IntakeError, Registry, RegistryError};
+use crate::ingest::health::Health;
+use crate::ingest::selection::SelectionError;
+use crate::ingest::{Intake, IntakeError, Registry, RegistryError, Selection};
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
 use crate::keep::restore_mark;
@@ -78,6 +80,8 @@ pub enum Error {
     Store(#[from] StoreError),
     #[error("the work was interrupted; it can be begun again")]
     Interrupted,
+    #[error("can't read what is left out")]
+    Selection(#[from] SelectionError),
     #[error("can't read what was set aside")]
     Intake(#[from] IntakeError),
     #[error(transparent)]
@@ -166,7 +170,9 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
     let entries = Arc::new(TrailEntries(door.trail().clone()));
     let store = Arc::new(Store::open(&data.index(&organization), store::Options::default(), entries)?);
     let registry = Arc::new(Registry::open(pool.clone(), clock.now().as_millisecond()).await?);
-    let intake = Intake::open(door.clone(), pool.clone(), clock.clone(), registry).await?;
+    let health = Arc::new(Health::open(&pool, clock.now()).await?);
+    let selection = Selection::open(pool.clone(), clock.clone(), health.clone()).await?;
+    let intake = Intake::open(door.clone(), pool.clone(), clock.clone(), registry, selection).await?;
     let proxies = config.proxies();
     let (outgoing, bell) = (Outgoing::default(), Bell::default());
     let notify = Notify::new(notify::Needs {
@@ -210,7 +216,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         backups,
         intake,
         replays: Default::default(),
-        rates: Arc::default(),
+        health,
         outgoing,
         access: access::Memory::default(),
         self_checks: SelfChecks::default(),

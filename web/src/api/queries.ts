@@ -171,6 +171,30 @@ export const backupSettings = queryOptions({ queryKey: ['backups', 'settings'], 
 
 export const sources = queryOptions({ queryKey: ['sources'], queryFn: () => answer(http.GET('/api/v1/sources')), refetchInterval: 15_000 })
 
+export const sourceHealth = (name: string) =>
+  queryOptions({ queryKey: ['sources', name, 'health'], queryFn: () => answer(http.GET('/api/v1/sources/{name}/health', { params: { path: { name } } })), refetchInterval: 15_000 })
+
+export const selection = queryOptions({ queryKey: ['selection'], queryFn: () => answer(http.GET('/api/v1/selection')) })
+
+export const applications = queryOptions({ queryKey: ['applications', 'list'], queryFn: () => answer(http.GET('/api/v1/applications')), refetchInterval: 30_000 })
+
+export const application = (name: string) =>
+  queryOptions({ queryKey: ['applications', 'one', name], queryFn: () => answer(http.GET('/api/v1/applications/{name}', { params: { path: { name } } })) })
+
+export const devices = (name: string) =>
+  queryOptions({ queryKey: ['applications', 'devices', name], queryFn: () => answer(http.GET('/api/v1/applications/{name}/devices', { params: { path: { name } } })), refetchInterval: 10_000 })
+
+export const enrolments = (name: string) =>
+  queryOptions({ queryKey: ['applications', 'enrolments', name], queryFn: () => answer(http.GET('/api/v1/applications/{name}/enrolments', { params: { path: { name } } })), refetchInterval: 10_000 })
+
+export const hooks = queryOptions({ queryKey: ['hooks'], queryFn: () => answer(http.GET('/api/v1/hooks')), refetchInterval: 15_000 })
+
+export const inputs = queryOptions({
+  queryKey: ['inputs'],
+  queryFn: async () => (await answer(http.GET('/api/v1/inputs'))) as { items: T.Input[] },
+  refetchInterval: 5_000,
+})
+
 // What was set aside, and the mappings that read what sources send
 
 export interface SetAsideFilter {

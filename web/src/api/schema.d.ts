@@ -2133,6 +2133,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/inputs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All inputs, with what they do now and how far they have read, without their secrets.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["inputs_list"];
+        put?: never;
+        /**
+         * Make an input. It begins to read at once, unless it is switched off.
+         * @description Needs the privilege `sources:write`.
+         */
+        post: operations["inputs_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inputs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One input.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["inputs_get"];
+        /**
+         * Change an input: it becomes what is given. How far it has read stays; secrets given as `••••` stay.
+         * @description Needs the privilege `sources:write`.
+         */
+        put: operations["inputs_update"];
+        post?: never;
+        /**
+         * Remove an input, and what it knew of how far it had read. Its events stay.
+         * @description Needs the privilege `sources:write`.
+         */
+        delete: operations["inputs_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inputs/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Whether the input could read, tried now: files that match, the server that answers. Nothing is taken.
+         * @description Needs the privilege `sources:write`.
+         */
+        post: operations["inputs_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -4312,6 +4384,107 @@ export interface components {
             size?: number | null;
             url: string;
             vkey: string;
+        };
+        /** @description Something that Belfry reads by itself. */
+        Input: {
+            created_at: string;
+            enabled: boolean;
+            id: string;
+            kind: components["schemas"]["InputKind"];
+            last_at?: string | null;
+            last_error?: string | null;
+            last_error_at?: string | null;
+            name: string;
+            /** @description Files, partitions and the like, and how far each is read. */
+            positions: components["schemas"]["InputPosition"][];
+            /**
+             * Format: int64
+             * @description Records taken since it was made.
+             */
+            records: number;
+            /**
+             * Format: int64
+             * @description Of these, how many were set aside.
+             */
+            rejected: number;
+            retry_at?: string | null;
+            /** @description By kind; secrets are shown as `••••`. */
+            settings: Record<string, never>;
+            /** @description The source whose mapping reads the records; empty where each finds its own, as a syslog message does. */
+            source: string;
+            state: components["schemas"]["InputState"];
+            updated_at: string;
+        };
+        /** @description An input as it is made or changed. */
+        InputDraft: {
+            enabled?: boolean;
+            kind: components["schemas"]["InputKind"];
+            name: string;
+            /**
+             * @description By kind. `files`: `paths`, `from` (`begin` or `end`), `record_start` (a regular expression). `journald`:
+             *     `units`, `directory`, `from`. `nats`: `servers`, `subjects`, `queue`, `stream`, `durable`, `tls`,
+             *     `certificate_authority`, `token`, `username`, `password`. `kafka`: `brokers`, `topics`, `from`, `tls`,
+             *     `certificate_authority`, `username`, `password`. A secret given as `••••` stays.
+             */
+            settings?: Record<string, never>;
+            source?: string;
+        };
+        /**
+         * @description Where an input reads.
+         * @enum {string}
+         */
+        InputKind: "files" | "journald" | "nats" | "kafka";
+        InputPosition: {
+            /** @description The path of the file, `topic/partition`, the name of the stream. */
+            label: string;
+            /** @description How far it is read: bytes, an offset, a cursor. */
+            position: string;
+            updated_at: string;
+        };
+        /**
+         * @description What an input does at this moment.
+         * @enum {string}
+         */
+        InputState: "off" | "starting" | "running" | "failing";
+        /** @description Whether an input could read, tried at this moment. */
+        InputTested: {
+            /** @description What was found, or why not, in words. */
+            detail: string;
+            ok: boolean;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_Input: {
+            items: {
+                created_at: string;
+                enabled: boolean;
+                id: string;
+                kind: components["schemas"]["InputKind"];
+                last_at?: string | null;
+                last_error?: string | null;
+                last_error_at?: string | null;
+                name: string;
+                /** @description Files, partitions and the like, and how far each is read. */
+                positions: components["schemas"]["InputPosition"][];
+                /**
+                 * Format: int64
+                 * @description Records taken since it was made.
+                 */
+                records: number;
+                /**
+                 * Format: int64
+                 * @description Of these, how many were set aside.
+                 */
+                rejected: number;
+                retry_at?: string | null;
+                /** @description By kind; secrets are shown as `••••`. */
+                settings: Record<string, never>;
+                /** @description The source whose mapping reads the records; empty where each finds its own, as a syslog message does. */
+                source: string;
+                state: components["schemas"]["InputState"];
+                updated_at: string;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
         };
     };
     responses: never;
@@ -8371,6 +8544,188 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": number[];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Input"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputDraft"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Input"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Input"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Input"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InputTested"];
                 };
             };
             /** @description What went wrong */

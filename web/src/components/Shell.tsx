@@ -2,7 +2,7 @@ import { ActionIcon, Drawer, Indicator, Menu, Tooltip, useMantineColorScheme } f
 import { useDisclosure, useHotkeys } from '@mantine/hooks'
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { Archive, Bell as BellIcon, BookOpenCheck, Braces, Cable, CircleDashed, FileText, Gauge, Hourglass, Inbox, LogOut, type LucideIcon, Menu as MenuIcon, Monitor, Moon, Radio, ScrollText, Search, Send, Settings, Siren, Sun } from 'lucide-react'
+import { AppWindow, Archive, Bell as BellIcon, BookOpenCheck, Braces, Cable, CircleDashed, FileText, Gauge, Hourglass, Import, Inbox, LogOut, type LucideIcon, Menu as MenuIcon, Monitor, Moon, Radio, ScrollText, Search, Send, Settings, Siren, Sun } from 'lucide-react'
 import { Suspense, lazy } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
@@ -46,6 +46,8 @@ const PLACES: ReadonlyArray<{ title?: string; places: Place[] }> = [
       { to: '/sources', title: 'Sources', icon: Cable, needs: 'sources:read' },
       { to: '/set-aside', title: 'Set aside', icon: CircleDashed, needs: 'sources:read' },
       { to: '/mappings', title: 'Mappings', icon: Braces, needs: 'sources:read' },
+      { to: '/applications', title: 'Applications', icon: AppWindow, needs: 'sources:read' },
+      { to: '/inputs', title: 'Inputs', icon: Import, needs: 'sources:read' },
     ],
   },
   {

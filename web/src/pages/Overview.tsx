@@ -65,7 +65,7 @@ function Numbers() {
   const sources = useQuery({ ...ask.sources, enabled: may('sources:read') })
   const open = unread.data?.pages.flatMap((p) => p.items).filter((i) => !i.acknowledged_at) ?? []
   const high = open.filter((i) => i.severity > 60)
-  const silent = (sources.data?.items ?? []).filter((s) => sourceState(s).tone === 'warn')
+  const silent = (sources.data?.items ?? []).filter((s) => s.health.state === 'silent')
   const aside = (sources.data?.items ?? []).reduce((n, s) => n + s.set_aside, 0)
   const failedAll = failedDeliveries.data?.pages.flatMap((p) => p.items) ?? []
   return (

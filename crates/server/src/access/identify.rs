@@ -4,6 +4,7 @@
 //! whenever a user, a token or a session changes, so a change holds from the very next request on.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,13 +13,14 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::throttle::Throttle;
-use super::{By, Error, Privileges, Subject, fingerprint};
+use super::{By, Client, Error, Privileges, Subject, devices, fingerprint};
 use crate::app::App;
 use crate::state;
 
 const REMEMBERED_MAX: usize = 10_000;
 /// How often "last used" is written down.
 const USED_EVERY: SignedDuration = SignedDuration::from_mins(1);
+const REFUSED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// What this room keeps in memory.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub struct Memory {
     known: Mutex<HashMap<[u8; 32], Known>>,
     /// Grows with every change. What was read before a change must not be remembered after it.
     changes: AtomicU64,
+    /// When a device was last said to have come from a wrong address.
+    refused: Mutex<HashMap<(Arc<str>, Option<IpAddr>), Timestamp>>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +47,23 @@ impl Memory {
         self.known.lock().clear();
     }
 
+    /// Whether it is to be told that this device came from there: once an hour.
+    pub fn tells_refusal(&self, device: &Arc<str>, address: Option<IpAddr>, now: Timestamp) -> bool {
+        let mut refused = self.refused.lock();
+        if refused.len() >= REMEMBERED_MAX {
+            refused.retain(|_, at| now.duration_since(*at) < REFUSED_EVERY);
+            if refused.len() >= REMEMBERED_MAX {
+                return false;
+            }
+        }
+        let last = refused.entry((device.clone(), address)).or_insert(Timestamp::UNIX_EPOCH);
+        let due = now.duration_since(*last) >= REFUSED_EVERY;
+        if due {
+            *last = now;
+        }
+        due
+    }
+
     fn remember(&self, key: [u8; 32], known: Known, changes: u64) {
         let mut map = self.known.lock();
         // Read under the lock: `forget` counts first and empties second.
@@ -56,8 +77,16 @@ impl Memory {
     }
 }
 
-/// The subject behind an API token.
-pub async fn by_token(app: &App, token: &str) -> Result<Subject, Error> {
+/// The subject behind an API token or the credential of a device.
+pub async fn by_token(app: &App, token: &str, client: &Client) -> Result<Subject, Error> {
+    if token.starts_with(devices::PREFIX) && token.len() <= 200 {
+        let subject = by_device(app, token, client).await?;
+        if let Some(reach) = subject.device().filter(|reach| !reach.allows(client.address)) {
+            devices::refused(app, reach, client).await?;
+            return Err(Error::NotAllowed("this device is locked to another address"));
+        }
+        return Ok(subject);
+    }
     if !token.starts_with("blf_") || token.len() > 200 {
         return Err(Error::TokenInvalid);
     }
@@ -80,6 +109,37 @@ pub async fn by_token(app: &App, token: &str) -> Result<Subject, Error> {
     let by = By::Token { id: found.id.into(), name: found.name.into() };
     let subject = Subject::new(person, by, privileges);
     app.access.remember(key, Known { subject: subject.clone(), ends, used: now }, changes);
+    Ok(subject)
+}
+
+async fn by_device(app: &App, credential: &str, client: &Client) -> Result<Subject, Error> {
+    let key = fingerprint(credential);
+    let now = app.clock.now();
+    if let Some(subject) = remembered(app, &key, now, Error::TokenInvalid)? {
+        return Ok(subject);
+    }
+    let changes = app.access.changes.load(Ordering::SeqCst);
+    let mut connection = app.state.acquire().await?;
+    let found = state::devices::find_by_hash(&mut connection, &key, now.as_millisecond()).await?;
+    let (device, former) = found.ok_or(Error::TokenInvalid)?;
+    let application =
+        state::applications::find(&mut connection, &device.application).await?.ok_or(Error::TokenInvalid)?;
+    if device.suspended {
+        return Err(Error::NotAllowed("this device is suspended"));
+    }
+    if !application.enabled {
+        return Err(Error::NotAllowed("this application is switched off"));
+    }
+    let grants = state::applications::grants(&mut connection, Some(&device.application)).await?;
+    drop(connection);
+    let reach = Arc::new(devices::reach(&device, &grants));
+    let ends = if former { device.previous_until.and_then(|at| Timestamp::from_millisecond(at).ok()) } else { None };
+    let subject = devices::subject(&reach);
+    // A device that comes from a wrong place was not here.
+    if reach.allows(client.address) {
+        devices::used(app, &device, &reach, client, now).await?;
+        app.access.remember(key, Known { subject: subject.clone(), ends, used: now }, changes);
+    }
     Ok(subject)
 }
 

@@ -4,6 +4,8 @@
 //! not happen. The other way round (recorded, then not committed) takes a crash within the same millisecond, and
 //! leaves an event too many rather than one too few.
 
+pub mod applications;
+pub mod devices;
 pub mod identify;
 pub mod password;
 pub mod saved_filters;
@@ -20,7 +22,7 @@ use api::access::Privilege;
 use sha2::{Digest, Sha256};
 
 pub use identify::Memory;
-pub use subject::{By, Client, Privileges, Subject};
+pub use subject::{By, Client, Privileges, Reach, Subject};
 
 use crate::append;
 
@@ -38,6 +40,8 @@ pub enum Error {
     Throttled { wait: Duration },
     #[error("this needs the privilege {privilege}")]
     Forbidden { privilege: Privilege },
+    #[error("this enrolment token is not known, was used, or has expired")]
+    NotEnrolled,
     #[error("{0}")]
     NotAllowed(&'static str),
     #[error("there is no {what} {id}")]

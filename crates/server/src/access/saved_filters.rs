@@ -17,6 +17,9 @@ pub async fn list(app: &App, subject: &Subject) -> Result<Vec<SavedFilter>, Erro
 
 pub async fn create(app: &App, subject: &Subject, new: NewSavedFilter) -> Result<SavedFilter, Error> {
     let invalid = |pointer, reason: String| Error::Invalid { pointer, reason };
+    if subject.device().is_some() {
+        return Err(Error::NotAllowed("only a person saves filters"));
+    }
     let name = new.name.trim();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
         return Err(invalid("/name", "a saved filter has a name of 1 to 100 characters".to_owned()));

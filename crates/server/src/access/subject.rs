@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use api::access::{Person, Privilege, Role};
 use event::Filter;
+use event::filter::Test;
+use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
 use super::Error;
@@ -27,6 +29,37 @@ pub enum By {
     Session(Arc<str>),
     /// An API token; holds its id and name.
     Token { id: Arc<str>, name: Arc<str> },
+    /// An enrolled device of an application.
+    Device(Arc<Reach>),
+}
+
+/// An enrolled device, and what is shared with its application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    pub device: Arc<str>,
+    pub name: String,
+    pub application: String,
+    /// Where it may come from; empty: from anywhere.
+    pub networks: Vec<IpNet>,
+    /// Sources it may send to.
+    pub send: Arc<[String]>,
+    /// Sources whose events it may search.
+    pub read: Vec<String>,
+    /// Mappings it may read.
+    pub mappings_read: Vec<String>,
+    /// Mappings it may change.
+    pub mappings_change: Vec<String>,
+}
+
+impl Reach {
+    /// Whether it may come from there.
+    pub fn allows(&self, address: Option<IpAddr>) -> bool {
+        self.networks.is_empty()
+            || address.is_some_and(|address| {
+                let address = address.to_canonical();
+                self.networks.iter().any(|network| network.contains(&address))
+            })
+    }
 }
 
 /// A set of privileges.
@@ -80,7 +113,7 @@ impl Subject {
     pub fn session_id(&self) -> Option<&str> {
         match &self.by {
             By::Session(id) => Some(id),
-            By::Token { .. } => None,
+            By::Token { .. } | By::Device(_) => None,
         }
     }
 
@@ -97,14 +130,54 @@ impl Subject {
         if self.has(privilege) { Ok(()) } else { Err(Error::Forbidden { privilege }) }
     }
 
+    /// The device it is, if it is one.
+    pub fn device(&self) -> Option<&Arc<Reach>> {
+        match &self.by {
+            By::Device(reach) => Some(reach),
+            By::Session(_) | By::Token { .. } => None,
+        }
+    }
+
+    /// Under which name it sends: that of its token or application, else its own.
+    pub fn sender_name(&self) -> &str {
+        match &self.by {
+            By::Token { name, .. } => name,
+            By::Device(reach) => &reach.application,
+            By::Session(_) => self.user_name(),
+        }
+    }
+
+    /// The id of its token, device or user: what stays the same when names change hands.
+    pub fn sender_id(&self) -> &str {
+        match &self.by {
+            By::Token { id, .. } => id,
+            By::Device(reach) => &reach.device,
+            By::Session(_) => self.user_id(),
+        }
+    }
+
     /// What it may see of the trail. It is and-ed to whatever it asks for.
     pub fn visibility(&self) -> Filter {
+        if let By::Device(reach) = &self.by {
+            let of = |name: &String| match name.as_str() {
+                "events" => Filter::Not(Box::new(Filter::field("event.module", Test::Exists))),
+                name => Filter::equals("event.module", name),
+            };
+            return Filter::Or(reach.read.iter().map(of).collect());
+        }
         if self.has(Privilege::EventsRead) { Filter::All } else { Filter::Or(Vec::new()) }
     }
 
     /// Writes down who did it, in the fields of ECS; what `event` already says stays.
     pub fn stamp(&self, event: &mut Value) {
         let Value::Object(root) = event else { return };
+        if let By::Device(reach) = &self.by {
+            fill(root, "event", Map::from_iter([("provider".into(), json!(reach.application))]));
+            fill(root, "host", Map::from_iter([("name".into(), json!(reach.name))]));
+            fill(root, "labels", Map::from_iter([("device_id".into(), json!(reach.device))]));
+            self.stamp_origin(root);
+            return;
+        }
         let person = &self.person;
         let mut user = Map::new();
         user.insert("id".into(), json!(person.id));
@@ -116,13 +189,9 @@ impl Subject {
             }
         }
         fill(root, "user", user);
-        if let Some(address) = self.address {
-            fill(root, "source", Map::from_iter([("ip".into(), json!(address.to_canonical().to_string()))]));
-        }
-        if let Some(agent) = &self.user_agent {
-            fill(root, "user_agent", Map::from_iter([("original".into(), json!(agent))]));
-        }
+        self.stamp_origin(root);
         match &self.by {
+            By::Device(_) => {}
             By::Session(id) => fill(root, "session", Map::from_iter([("id".into(), json!(id))])),
             By::Token { id, name } => {
                 let token = json!({"token_id": id, "token_name": name});
@@ -130,6 +199,17 @@ impl Subject {
                     fill(root, "labels", labels);
                 }
             }
+        }
+    }
+}
+
+impl Subject {
+    fn stamp_origin(&self, root: &mut Map<String, Value>) {
+        if let Some(address) = self.address {
+            fill(root, "source", Map::from_iter([("ip".into(), json!(address.to_canonical().to_string()))]));
+        }
+        if let Some(agent) = &self.user_agent {
+            fill(root, "user_agent", Map::from_iter([("original".into(), json!(agent))]));
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::access::{self, By, Subject};
 use crate::app::App;
 use crate::ingest::IntakeError;
 use crate::ingest::body::{Encoding, unpack};
-use crate::ingest::{Records, Sender};
+use crate::ingest::{Identity, Records, Sender};
 
 /// Bytes of a body as it comes over the wire.
 const BODY_BYTES_MAX: usize = 32 << 20;
@@ -158,7 +158,7 @@ fn said(status: StatusCode, code: u8, text: &str, invalid: Option<usize>) -> Res
 fn source_of(app: &App, subject: &Subject, event: &hec::HecEvent<'_>) -> String {
     let registry = app.intake.registry();
     let token = match &subject.by {
-        By::Token { name, .. } => Some(name.to_string()),
+        By::Token { .. } | By::Device(_) => Some(subject.sender_name().to_owned()),
         By::Session(_) => None,
     };
     let names = [event.source.clone(), event.sourcetype.clone(), token];
@@ -173,11 +173,13 @@ fn memchr_find(text: &[u8], mark: &[u8]) -> bool {
 }
 
 fn sender_of(subject: &Subject, source: Option<String>) -> Sender {
-    let provider = match &subject.by {
-        By::Token { name, .. } => name.to_string(),
-        By::Session(_) => subject.user_name().to_owned(),
+    let device = subject.device();
+    let identity = Identity {
+        id: subject.sender_id().to_owned(),
+        device: device.map(|reach| reach.device.clone()),
+        sources: device.map(|reach| reach.send.clone()),
     };
-    Sender { source, provider, peer: subject.address }
+    Sender { source, provider: subject.sender_name().to_owned(), peer: subject.address, identity }
 }
 
 fn batch_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

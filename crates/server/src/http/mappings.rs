@@ -147,7 +147,7 @@ pub async fn mappings_test(
     check_samples(&test.samples)?;
     let received_at = app.clock.now();
     let results = with_program(&app, name, test.program, move |app, name, program| {
-        let origin = Origin { source: Some(name), provider: None, mapping: None };
+        let origin = Origin { source: Some(name), ..Origin::default() };
         test.samples
             .iter()
             .map(|sample| trial::of(program.mapping(), &app.door, origin, sample.as_bytes(), received_at))
@@ -209,7 +209,7 @@ pub async fn mappings_propose(State(app): State<App>, Json(wanted): Json<Propose
     let (now, door) = (app.clock.now(), app.door.clone());
     let proposed = tokio::task::spawn_blocking(move || {
         let record = wanted.record.as_bytes();
-        let origin = |name| Origin { source: Some(name), provider: None, mapping: None };
+        let origin = |name| Origin { source: Some(name), ..Origin::default() };
         let read = trial::of(&generic.mapping, &door, origin("generic"), record, now);
         let draft = proposal::draft(&wanted.name, record, read.events.first(), now);
         let name = if wanted.name.is_empty() { "draft" } else { &wanted.name };
@@ -298,14 +298,14 @@ fn known(app: &App, name: &str) -> Result<Arc<Compiled>, Problem> {
     found.ok_or_else(|| Problem::from(RegistryError::UnknownMapping { name: name.to_owned() }))
 }
 
-fn check_program(program: &str) -> Result<(), Problem> {
+pub fn check_program(program: &str) -> Result<(), Problem> {
     if program.len() > PROGRAM_BYTES_MAX {
         return Err(Problem::invalid("/program", format!("a program may have at most {PROGRAM_BYTES_MAX} bytes")));
     }
     Ok(())
 }
 
-fn check_samples(samples: &[String]) -> Result<(), Problem> {
+pub fn check_samples(samples: &[String]) -> Result<(), Problem> {
     if samples.len() > SAMPLES_MAX || samples.iter().any(|sample| sample.len() > SAMPLE_BYTES_MAX) {
         let limits = format!("at most {SAMPLES_MAX} samples of {SAMPLE_BYTES_MAX} bytes each");
         return Err(Problem::invalid("/samples", limits));
@@ -314,7 +314,7 @@ fn check_samples(samples: &[String]) -> Result<(), Problem> {
 }
 
 /// A program is up to 128 KiB, an entry of the trail 64: the event keeps its beginning.
-fn shorten(mut event: serde_json::Value) -> serde_json::Value {
+pub fn shorten(mut event: serde_json::Value) -> serde_json::Value {
     let changes = event.get_mut("changes").and_then(|changes| changes.as_array_mut());
     for change in changes.into_iter().flatten() {
         for side in ["old", "new"] {
@@ -335,7 +335,7 @@ fn used_by(registry: &Registry, mapping: &str) -> Vec<String> {
     registry.sources().into_iter().filter(|source| source.mapping == mapping).map(|source| source.name).collect()
 }
 
-fn mapping(registry: &Registry, compiled: &Compiled) -> Mapping {
+pub fn mapping(registry: &Registry, compiled: &Compiled) -> Mapping {
     Mapping {
         name: compiled.name.clone(),
         version: compiled.version,

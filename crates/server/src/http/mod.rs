@@ -9,6 +9,7 @@
 //!   privilege before. On a public route it takes `Option<Subject>`.
 
 pub mod access;
+mod applications;
 pub mod assets;
 pub mod backups;
 pub mod client;
@@ -17,6 +18,7 @@ pub mod events;
 mod export;
 pub mod extract;
 pub mod guard;
+mod health;
 pub mod ingest;
 pub mod mappings;
 pub mod notify;
@@ -26,6 +28,7 @@ pub mod range;
 pub mod report;
 pub mod retention;
 pub mod router;
+mod selection;
 pub mod serve;
 pub mod set_aside;
 pub mod sources;

@@ -13,8 +13,8 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::guard::guard;
 use super::{
-    access, backups, events, export, ingest, mappings, notify, openapi, report, retention, set_aside, sources, system,
-    trail,
+    access, applications, backups, events, export, health, ingest, mappings, notify, openapi, report, retention,
+    selection, set_aside, sources, system, trail,
 };
 use crate::app::App;
 
@@ -72,12 +72,15 @@ pub(crate) use table;
 pub fn routes() -> Vec<Route> {
     [
         access::routes(),
+        applications::routes(),
         events::routes(),
         export::routes(),
+        health::routes(),
         ingest::routes(),
         notify::routes(),
         report::routes(),
         retention::routes(),
+        selection::routes(),
         sources::routes(),
         set_aside::routes(),
         mappings::routes(),

@@ -7,13 +7,17 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::health::health;
 use super::router::{Route, table};
 use super::{Json, Path, Problem};
 use crate::access::Subject;
 use crate::app::App;
 use crate::changes::Entity;
 use crate::ingest::RegistryError;
-use crate::state::{set_aside, sources};
+use crate::state::{self, set_aside, sources};
+
+/// Open gaps that the list of sources looks at.
+const OPEN_GAPS_MAX: i64 = 2_000;
 
 pub fn routes() -> Vec<Route> {
     table! {
@@ -27,32 +31,35 @@ pub fn routes() -> Vec<Route> {
 /// All sources, those that only the trail knows included.
 #[utoipa::path(get, path = "/api/v1/sources", tag = "sources", responses((status = 200, body = Page<Source>)))]
 pub async fn sources_list(State(app): State<App>) -> Result<Json<Page<Source>>, Problem> {
-    let activity = sources::activity(&app.state).await?;
     let waiting = set_aside::counts(&app.state).await?;
-    let now = app.clock.now();
+    let gaps = state::health::open_gaps(&app.state, OPEN_GAPS_MAX).await?;
+    let open = state::health::open_gap_counts(&app.state).await?;
     let mut known = app.intake.registry().sources();
-    for seen in &activity {
-        if !known.iter().any(|source| source.name == seen.name) {
+    for name in app.health.names() {
+        if !known.iter().any(|source| source.name == name) {
             known.push(sources::Source {
-                name: seen.name.clone(),
+                name,
                 title: String::new(),
                 mapping: String::new(),
                 builtin: true,
                 enabled: true,
-                created_at: seen.first_seen_at,
+                created_at: 0,
             });
         }
     }
     let items = known
         .into_iter()
         .map(|source| {
-            let seen = activity.iter().find(|seen| seen.name == source.name);
+            let facts = app.health.facts(&source.name).unwrap_or_default();
+            let open = open.iter().find(|(name, _)| *name == source.name).map_or(0, |(_, gaps)| gaps.cast_unsigned());
+            let health = health(&app, &source.name, &facts, &gaps, open);
             Source {
                 mapping_version: app.intake.registry().mapping(&source.mapping).map(|mapping| mapping.version),
-                first_seen_at: seen.map(|seen| time(seen.first_seen_at)),
-                last_seen_at: seen.map(|seen| time(seen.last_seen_at)),
-                events_total: seen.map_or(0, |seen| seen.events.cast_unsigned()),
-                rate_per_minute: app.rates.per_minute(&source.name, now),
+                first_seen_at: health.first_seen_at.clone(),
+                last_seen_at: health.last_seen_at.clone(),
+                events_total: facts.events,
+                rate_per_minute: health.rate_per_minute,
+                health,
                 set_aside: waiting
                     .iter()
                     .filter(|count| count.source == source.name)

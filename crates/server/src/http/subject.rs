@@ -51,7 +51,7 @@ pub async fn identify(app: &App, parts: &Parts, basic: bool) -> Result<Subject, 
     let client = client(&parts.headers, &parts.extensions, &app.proxies);
     let subject = match shown(&parts.headers, basic) {
         Shown::Nothing => return Err(Error::Unauthenticated),
-        Shown::Token(token) => identify::by_token(app, &token).await?,
+        Shown::Token(token) => identify::by_token(app, &token, &client).await?,
         Shown::Cookie(cookie) => {
             refuse_other_sites(app, &parts.method, &parts.headers)?;
             identify::by_session(app, &cookie).await?

@@ -8,9 +8,10 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::Json;
 use super::router::{self, Route, table};
+use super::{Json, health};
 use crate::app::App;
+use crate::metrics::Gauges;
 use crate::state;
 
 pub fn routes() -> Vec<Route> {
@@ -90,7 +91,10 @@ pub async fn metrics(State(app): State<App>) -> Response {
         ("belfry_set_aside_records", "Records that could not be understood and wait for somebody.", set_aside as f64),
         ("belfry_process_resident_bytes", "Memory the process holds.", resident_bytes() as f64),
     ];
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render(&gauges)).into_response()
+    let mut by_source = Gauges::default();
+    health::gauges(&app, &mut by_source);
+    let text = app.metrics.render(&gauges) + &by_source.render();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 /// The description of this API.

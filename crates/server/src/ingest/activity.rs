@@ -1,60 +1,37 @@
-//! When each source was last heard of and how much it sends: a follower of the trail.
+//! The follower of the trail that keeps the health of every source.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
-use std::ops::ControlFlow;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use event::{Event, Value};
 use jiff::Timestamp;
-use parking_lot::Mutex;
 use sqlx::SqlitePool;
 
+use super::health::{FOLLOWER, Health};
+use super::registry::Registry;
 use crate::append::Door;
 use crate::clock::Clock;
 use crate::follow::{Follower, Step};
-use crate::state::{followers, sources};
+use crate::state::{followers, health as state};
 
-const NAME: &str = "sources";
-const SOURCES_MAX: usize = 1_000;
-const MINUTES: usize = 5;
+const STEP: Step = Step { entries_max: 8_192, bytes_max: 8 << 20 };
+/// Reading in larger steps costs less than being up to the millisecond.
+const PAUSE: Duration = Duration::from_millis(200);
+const NOTICES_MAX: i64 = 100;
 
-/// Events per source over the last minutes, in memory alone.
-#[derive(Default)]
-pub struct Rates {
-    minutes: Mutex<VecDeque<(i64, HashMap<String, u64>)>>,
+/// What it works with.
+#[derive(Clone)]
+pub struct Needs {
+    pub door: Door,
+    pub pool: SqlitePool,
+    pub clock: Clock,
+    pub registry: Arc<Registry>,
+    pub health: Arc<Health>,
 }
 
-impl Rates {
-    fn add(&self, minute: i64, source: &str, events: u64) {
-        let mut minutes = self.minutes.lock();
-        if minutes.back().is_none_or(|(last, _)| *last != minute) {
-            minutes.push_back((minute, HashMap::new()));
-            while minutes.len() > MINUTES + 1 {
-                minutes.pop_front();
-            }
-        }
-        if let Some((_, counts)) = minutes.back_mut()
-            && (counts.len() < SOURCES_MAX || counts.contains_key(source))
-        {
-            *counts.entry(source.to_owned()).or_default() += events;
-        }
-    }
-
-    /// Events per minute over the last five minutes.
-    pub fn per_minute(&self, source: &str, now: Timestamp) -> f64 {
-        let oldest = now.as_second() / 60 - MINUTES as i64;
-        let minutes = self.minutes.lock();
-        let events: u64 =
-            minutes.iter().filter(|(minute, _)| *minute > oldest).filter_map(|(_, counts)| counts.get(source)).sum();
-        events as f64 / MINUTES as f64
-    }
-}
-
-/// Follows the trail and keeps the activity of every source. Runs for ever.
-pub async fn follow(door: Door, pool: SqlitePool, clock: Clock, rates: std::sync::Arc<Rates>) {
-    let mut position = loop {
-        match followers::position(&pool, NAME).await {
+/// Follows the trail and keeps the health of every source. Runs for ever.
+pub async fn follow(needs: Needs) {
+    let position = loop {
+        match followers::position(&needs.pool, FOLLOWER).await {
             Ok(position) => break position,
             Err(error) => {
                 tracing::error!(%error, "can't read how far the sources were followed");
@@ -62,65 +39,83 @@ pub async fn follow(door: Door, pool: SqlitePool, clock: Clock, rates: std::sync
             }
         }
     };
-    let mut follower = Follower::new(door.trail().clone(), door.growth(), position, Step::default());
-    while let Some(read) = follower.next().await {
-        let stored = match read {
-            Ok(entries) => {
-                let mut seen: HashMap<String, (u64, Timestamp)> = HashMap::new();
-                let minute = clock.now().as_second() / 60;
-                for (_, entry) in &entries {
-                    let Some((source, at)) = origin(entry) else { continue };
-                    let source = source.as_deref().unwrap_or("events");
-                    if seen.len() < SOURCES_MAX || seen.contains_key(source) {
-                        let known = seen.entry(source.to_owned()).or_insert((0, at));
-                        known.0 += 1;
-                        known.1 = known.1.max(at);
-                    }
-                }
-                let stored = store(&pool, &seen, follower.position()).await;
-                if stored.is_ok() {
-                    position = follower.position();
-                    for (source, (events, _)) in &seen {
-                        rates.add(minute, source, *events);
-                    }
-                }
-                stored.map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error.to_string()),
+    let mut follower = Follower::new(needs.door.trail().clone(), needs.door.growth(), position, STEP);
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // What was decided before a crash is told now.
+    let mut notices_wait = true;
+    loop {
+        let began = Instant::now();
+        let mut full = false;
+        let read = tokio::select! {
+            read = follower.next() => match read {
+                Some(read) => Some(read),
+                None => return,
+            },
+            _ = tick.tick() => None,
         };
-        match stored {
-            // Reading in larger steps costs less than being up to the millisecond.
-            Ok(()) => tokio::time::sleep(Duration::from_millis(200)).await,
-            Err(error) => {
+        match read {
+            None => {}
+            Some(Ok(entries)) => {
+                full = entries.len() >= STEP.entries_max;
+                let (health, now) = (needs.health.clone(), needs.clock.now());
+                let taken = tokio::task::spawn_blocking(move || {
+                    health.take(entries.iter().map(|(_, entry)| entry.as_ref()), now);
+                });
+                if taken.await.is_err() {
+                    return;
+                }
+            }
+            Some(Err(error)) => {
                 tracing::error!(%error, "can't follow the sources");
-                follower.seek(position);
                 tokio::time::sleep(Duration::from_secs(5)).await;
             }
         }
-    }
-}
-
-/// The source of an entry and when it came in; none for what is no event.
-fn origin(entry: &[u8]) -> Option<(Option<Cow<'_, str>>, Timestamp)> {
-    let (mut source, mut happened, mut ingested) = (None, None, None);
-    let leaves = Event::leaves(entry, &mut |path, value| {
-        match (path, value) {
-            ("@timestamp", Value::String(text)) => happened = text.parse().ok(),
-            ("event.ingested", Value::String(text)) => ingested = text.parse().ok(),
-            ("event.module", Value::String(text)) => source = Some(text.clone()),
-            _ => {}
+        let now = needs.clock.now();
+        let caught_up = follower.position() >= needs.door.trail().size();
+        needs.health.tick(now, caught_up, |name| needs.registry.source(name).is_some_and(|source| !source.enabled));
+        if needs.health.wants_saving(now) {
+            match needs.health.save(&needs.pool, follower.position(), now).await {
+                Ok(notices) => notices_wait |= notices,
+                Err(error) => {
+                    tracing::error!(%error, "can't store the health of the sources");
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                }
+            }
         }
-        if source.is_some() && ingested.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    leaves.ok()?;
-    Some((source, ingested.or(happened).unwrap_or_default()))
+        notices_wait |= needs.health.was_rung();
+        if notices_wait {
+            notices_wait = tell(&needs, now).await;
+        }
+        // A long way to go is gone with half a processor, so that what comes in is not held up.
+        tokio::time::sleep(if full { began.elapsed().min(PAUSE) } else { PAUSE }).await;
+    }
 }
 
-async fn store(pool: &SqlitePool, seen: &HashMap<String, (u64, Timestamp)>, position: u64) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
-    for (source, (events, at)) in seen {
-        sources::seen(&mut transaction, source, *events, *at).await?;
+/// Records what was decided, each once; whether some wait still.
+async fn tell(needs: &Needs, now: Timestamp) -> bool {
+    let waiting = match state::notices(&needs.pool, NOTICES_MAX).await {
+        Ok(waiting) => waiting,
+        Err(error) => {
+            tracing::error!(%error, "can't read what is to be told of the sources");
+            return true;
+        }
+    };
+    let more = waiting.len() as i64 == NOTICES_MAX;
+    for (id, text) in waiting {
+        let Ok(event) = serde_json::from_str(&text) else {
+            tracing::error!("the notice {id} at {now} can't be read; it is left where it is");
+            continue;
+        };
+        // Said again after a crash, it is not appended again.
+        if let Err(error) = needs.door.record_once(event, &format!("source notice {id}")).await {
+            tracing::error!(%error, "can't record the notice {id}");
+            return true;
+        }
+        if let Err(error) = state::remove_notice(&needs.pool, &id).await {
+            tracing::error!(%error, "can't settle the notice {id}");
+            return true;
+        }
     }
-    followers::advance(&mut transaction, NAME, position).await?;
-    transaction.commit().await
+    more
 }

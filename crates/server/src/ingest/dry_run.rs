@@ -46,8 +46,12 @@ impl<'a> DryRun<'a> {
             return;
         };
         self.result.events += 1;
-        let origin =
-            Origin { source: event.text("event.module"), provider: event.text("event.provider"), mapping: None };
+        let origin = Origin {
+            source: event.text("event.module"),
+            provider: event.text("event.provider"),
+            mapping: None,
+            device: event.text("event.enrolled_device"),
+        };
         let received_at = event.ingested().unwrap_or_else(|| event.timestamp());
         let now = trial::of(self.mapping, self.door, origin, &record, received_at);
         let reason = now.error.or_else(|| now.skipped.map(|why| format!("left out: {why}")));

@@ -19,7 +19,9 @@ use wire::decode::Decoder;
 use wire::mapping::{Meta, Outcome, Recognised};
 
 use super::body::{self, BodyError, Piece};
+use super::health::NO_SOURCE;
 use super::registry::{Compiled, Reader, Registry, RegistryError};
+use super::selection::{Counter, Selection};
 use crate::append::{self, Admitted, Door, Origin};
 use crate::clock::Clock;
 use crate::state::set_aside::{self, New};
@@ -47,6 +49,33 @@ pub struct Sender {
     /// The token's or user's name; becomes `event.provider`.
     pub provider: String,
     pub peer: Option<IpAddr>,
+    pub identity: Identity,
+}
+
+/// What is certain of a sender, whatever it is called.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// The id of its token, device or user: batch keys count for it alone.
+    pub id: String,
+    /// The device it is; becomes `event.enrolled_device`.
+    pub device: Option<Arc<str>>,
+    /// The sources it may send to; none: all.
+    pub sources: Option<Arc<[String]>>,
+}
+
+impl Identity {
+    /// Whether it may send to that source; none: events that need no source.
+    pub fn may_send_to(&self, source: Option<&str>) -> bool {
+        let name = source.unwrap_or(NO_SOURCE);
+        self.sources.as_ref().is_none_or(|sources| sources.iter().any(|granted| granted == name))
+    }
+}
+
+impl Sender {
+    /// In whose name batch keys are: names can be taken by others, ids can't.
+    fn key_name(&self) -> &str {
+        if self.identity.id.is_empty() { &self.provider } else { &self.identity.id }
+    }
 }
 
 /// What a batch is made of.
@@ -93,6 +122,7 @@ struct Reject {
 struct Reading {
     admitted: Vec<Admitted>,
     skipped: u64,
+    left_out: Vec<Counter>,
     rejects: Vec<Reject>,
 }
 
@@ -102,6 +132,7 @@ pub struct Intake {
     pool: SqlitePool,
     clock: Clock,
     registry: Arc<Registry>,
+    selection: Arc<Selection>,
     room: Arc<Semaphore>,
     in_flight: Mutex<HashSet<[u8; 16]>>,
     waiting_records: AtomicU64,
@@ -122,6 +153,7 @@ impl Intake {
         pool: SqlitePool,
         clock: Clock,
         registry: Arc<Registry>,
+        selection: Arc<Selection>,
     ) -> Result<Arc<Self>, IntakeError> {
         set_aside_groups::find_all(&pool).await?;
         let (records, bytes) = set_aside::waiting(&pool).await?;
@@ -130,6 +162,7 @@ impl Intake {
             pool,
             clock,
             registry,
+            selection,
             room: Arc::new(Semaphore::new(BODIES_BYTES_MAX / 1024)),
             in_flight: Mutex::default(),
             waiting_records: AtomicU64::new(records),
@@ -140,6 +173,10 @@ impl Intake {
 
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    pub fn selection(&self) -> &Arc<Selection> {
+        &self.selection
     }
 
     /// Room for a body of `bytes`; given back when the permit is dropped.
@@ -160,7 +197,11 @@ impl Intake {
         records: Records,
         key: Option<&str>,
     ) -> Result<Receipt, IntakeError> {
-        let tag = key.map(|key| tag_of(&sender.provider, key, &records));
+        if !sender.identity.may_send_to(sender.source.as_deref()) {
+            let name = sender.source.unwrap_or_else(|| NO_SOURCE.to_owned());
+            return Err(RegistryError::NotGranted { name }.into());
+        }
+        let tag = key.map(|key| tag_of(sender.key_name(), key, &records));
         let _flight = tag.as_ref().map(|tag| self.enter(tag.key)).transpose()?;
         let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
 
@@ -169,13 +210,17 @@ impl Intake {
             .await
             .map_err(|_| IntakeError::Broken)??;
 
-        let mut receipt = Receipt { skipped: reading.skipped, ..Receipt::default() };
+        let left_out = reading.left_out.len() as u64;
+        let mut receipt = Receipt { skipped: reading.skipped, left_out, ..Receipt::default() };
         if !reading.admitted.is_empty() {
             let positions = self.door.append(reading.admitted, tag).await?;
             receipt.accepted = positions.count;
             receipt.first = Some(positions.first);
             receipt.last = Some(positions.first + positions.count.saturating_sub(1));
             receipt.repeated = positions.repeated;
+        }
+        if left_out > 0 && !receipt.repeated {
+            self.selection.count(reading.left_out);
         }
         self.set_aside(&sender, tag.as_ref(), reading.rejects, &mut receipt).await?;
         Ok(receipt)
@@ -188,7 +233,10 @@ impl Intake {
         self.read_piece(sender, reader.as_ref(), 0, Piece { bytes: record, broken: None }, &mut reading);
         Ok(match reading.rejects.pop() {
             Some(reject) => Err((reject.code, reject.error, reject.field)),
-            None => Ok(reading.admitted),
+            None => {
+                self.selection.count(reading.left_out);
+                Ok(reading.admitted)
+            }
         })
     }
 
@@ -257,7 +305,7 @@ impl Intake {
         let outcome = match (piece.broken, reader) {
             (Some(reason), _) => Err(("body", reason.to_owned(), None)),
             (None, Some(reader)) => self.map(sender, reader, piece.bytes, reading),
-            (None, None) => self.admit_json(sender, piece.bytes).map(|admitted| reading.admitted.push(admitted)),
+            (None, None) => self.admit_json(sender, piece.bytes).map(|admitted| self.keep(vec![admitted], reading)),
         };
         if let Err((code, error, field)) = outcome {
             let source = sender.source.clone().unwrap_or_else(|| "events".to_owned());
@@ -278,11 +326,32 @@ impl Intake {
         mapping: Option<&str>,
         value: event::Value<'_>,
     ) -> Result<Admitted, Refusal> {
-        let origin = Origin { source, provider: Some(&sender.provider), mapping };
-        self.door.admit(value, origin).map_err(|invalid| {
+        let origin =
+            Origin { source, provider: Some(&sender.provider), mapping, device: sender.identity.device.as_deref() };
+        let admitted = self.door.admit(value, origin).map_err(|invalid| {
             let field = invalid.errors.first().map(|error| error.field.clone());
             ("invalid", invalid.to_string(), field)
-        })
+        })?;
+        // An event may name its source itself: then that one must be granted too.
+        if sender.identity.sources.is_some() {
+            let named = event::Event::glance(admitted.bytes(), "event.module");
+            if !sender.identity.may_send_to(named.as_deref()) {
+                let name = named.as_deref().unwrap_or(NO_SOURCE);
+                let reason = format!("event.module: the source {name} is not granted to {}", sender.provider);
+                return Err(("not_granted", reason, Some("event.module".to_owned())));
+            }
+        }
+        Ok(admitted)
+    }
+
+    /// Keeps what no rule leaves out.
+    fn keep(&self, admitted: Vec<Admitted>, reading: &mut Reading) {
+        for admitted in admitted {
+            match self.selection.leaves_out(admitted.bytes()) {
+                Some(counter) => reading.left_out.push(counter),
+                None => reading.admitted.push(admitted),
+            }
+        }
     }
 
     fn map(&self, sender: &Sender, reader: &Reader, record: &[u8], reading: &mut Reading) -> Result<(), Refusal> {
@@ -308,7 +377,7 @@ impl Intake {
                 for value in values {
                     admitted.push(self.admit(sender, source, Some(label), value)?);
                 }
-                reading.admitted.append(&mut admitted);
+                self.keep(admitted, reading);
                 Ok(())
             }
         })
@@ -443,7 +512,7 @@ fn reads_json(reader: &Reader, content: &[u8]) -> bool {
     json && matches!(content.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
-fn tag_of(provider: &str, key: &str, records: &Records) -> Tag {
+fn tag_of(sender: &str, key: &str, records: &Records) -> Tag {
     let short = |hash: sha2::digest::Output<Sha256>| -> [u8; 16] {
         let mut short = [0; 16];
         short.copy_from_slice(&hash[..16]);
@@ -459,6 +528,6 @@ fn tag_of(provider: &str, key: &str, records: &Records) -> Tag {
             }
         }
     }
-    let key = Sha256::new().chain_update(provider).chain_update([0]).chain_update(key);
+    let key = Sha256::new().chain_update(sender).chain_update([0]).chain_update(key);
     Tag { key: short(key.finalize()), body: short(body.finalize()) }
 }

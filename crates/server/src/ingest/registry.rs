@@ -18,6 +18,8 @@ use crate::state::sources::{self, Source};
 pub enum RegistryError {
     #[error("there is no source {name}")]
     UnknownSource { name: String },
+    #[error("the source {name} is not granted to this application")]
+    NotGranted { name: String },
     #[error("source {name} is switched off")]
     Disabled { name: String },
     #[error("there is no mapping {name}")]

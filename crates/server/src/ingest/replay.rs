@@ -97,6 +97,7 @@ impl Replayer {
                     source: (record.source != "events").then(|| record.source.clone()),
                     provider: "replay".to_owned(),
                     peer: record.peer.as_deref().and_then(|peer| peer.parse().ok()),
+                    ..Sender::default()
                 };
                 let events = intake.reread(&sender, &record.record)?;
                 Ok::<_, IntakeError>((record, events))

@@ -192,7 +192,8 @@ async fn take(messages: Vec<Vec<u8>>, peer: IpAddr, intake: &Arc<Intake>, clock:
         by_source.entry(source).or_default().push(message);
     }
     for (source, records) in by_source {
-        let sender = Sender { source: Some(source), provider: "syslog".to_owned(), peer: Some(peer) };
+        let sender =
+            Sender { source: Some(source), provider: "syslog".to_owned(), peer: Some(peer), ..Sender::default() };
         loop {
             match intake.take(sender.clone(), Records::Cut(records.clone()), None).await {
                 Ok(_) => break,

@@ -2,11 +2,14 @@
 //!
 //! Migrations are numbered over all rooms, compiled in, and only ever go forward.
 
+pub mod applications;
 pub mod backups;
 pub mod channels;
 pub mod deliveries;
+pub mod devices;
 pub mod erasures;
 pub mod followers;
+pub mod health;
 pub mod holds;
 pub mod inbox;
 pub mod mapping_samples;
@@ -19,6 +22,7 @@ pub mod rules;
 pub mod runs;
 pub mod saved_filters;
 pub mod secrets;
+pub mod selection;
 pub mod sessions;
 pub mod set_aside;
 pub mod set_aside_groups;

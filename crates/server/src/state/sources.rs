@@ -1,7 +1,6 @@
-//! The sources, and when each was last heard of.
+//! The sources.
 
-use jiff::Timestamp;
-use sqlx::{FromRow, SqliteConnection, SqlitePool};
+use sqlx::{FromRow, SqlitePool};
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Source {
@@ -13,7 +12,7 @@ pub struct Source {
     pub created_at: i64,
 }
 
-/// What the trail says of a source. `name` is the `event.module` of its events.
+/// What was known of a source before its health was kept; read once, when a data folder of that time is opened.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Activity {
     pub name: String,
@@ -64,20 +63,5 @@ pub async fn update(pool: &SqlitePool, name: &str, title: &str, mapping: &str, e
 
 pub async fn remove(pool: &SqlitePool, name: &str) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM sources WHERE name = $1 AND builtin = 0").bind(name).execute(pool).await?;
-    Ok(())
-}
-
-/// Adds `events` events, the newest taken at `seen`, to what is known of source `name`.
-pub async fn seen(transaction: &mut SqliteConnection, name: &str, events: u64, seen: Timestamp) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO source_activity (name, events, first_seen_at, last_seen_at) VALUES ($1, $2, $3, $3) \
-         ON CONFLICT (name) DO UPDATE SET events = events + excluded.events, \
-         last_seen_at = max(last_seen_at, excluded.last_seen_at)",
-    )
-    .bind(name)
-    .bind(events.cast_signed())
-    .bind(seen.as_millisecond())
-    .execute(transaction)
-    .await?;
     Ok(())
 }

@@ -49,8 +49,16 @@ export function Outcome({ errors, result, empty, onError }: { errors: readonly C
         Becomes {plural(result.events.length, 'event')} <Chip tone="ok">admitted</Chip>
       </h2>
       {result.events.map((e, i) => (
-        <Json key={i} value={e} />
+        <Json key={i} value={withoutRecord(e)} />
       ))}
+      <p className="dim small">The record itself is kept beside it, byte for byte, as event.original.</p>
     </div>
   )
+}
+
+/** The event without the record that it was made of, which stands beside it anyway. */
+function withoutRecord(event: unknown): unknown {
+  if (typeof event !== 'object' || event === null || !('event' in event) || typeof event.event !== 'object' || event.event === null) return event
+  const { original: _original, original_base64: _exact, ...rest } = event.event as Record<string, unknown>
+  return { ...event, event: rest }
 }

@@ -14,6 +14,9 @@ impl From<access::Error> for Problem {
             E::WrongPassword => {
                 Self::new(StatusCode::UNAUTHORIZED, "wrong-password", "Signing in failed").detail(detail)
             }
+            E::NotEnrolled => {
+                Self::new(StatusCode::FORBIDDEN, "enrolment-refused", "The device was not enrolled").detail(detail)
+            }
             E::Throttled { wait } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-tries", "Too many failed tries")
                     .detail(detail)

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use super::Problem;
 use crate::ingest::body::BodyError;
 use crate::ingest::replays::ReplaysError;
+use crate::ingest::selection::SelectionError;
 use crate::ingest::{IntakeError, RegistryError};
 
 impl From<IntakeError> for Problem {
@@ -44,6 +45,9 @@ impl From<RegistryError> for Problem {
                 Self::not_found(format!("{text}; make it under Sources, or leave ?source= away for events as they are"))
             }
             RegistryError::UnknownMapping { .. } => Self::not_found(text),
+            RegistryError::NotGranted { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "not-granted", "This is not shared with the application").detail(text)
+            }
             RegistryError::Disabled { .. } | RegistryError::Taken { .. } | RegistryError::Builtin { .. } => {
                 Self::conflict(text)
             }
@@ -70,6 +74,19 @@ impl From<ReplaysError> for Problem {
             ReplaysError::Running | ReplaysError::Nothing => Self::conflict(error.to_string()),
             ReplaysError::Unknown { .. } => Self::not_found(error.to_string()),
             ReplaysError::State(error) => error.into(),
+        }
+    }
+}
+
+impl From<SelectionError> for Problem {
+    fn from(error: SelectionError) -> Self {
+        let text = error.to_string();
+        match error {
+            SelectionError::NotFound { .. } => Self::not_found(text),
+            SelectionError::Invalid { pointer, reason } => Self::invalid(pointer, reason),
+            SelectionError::Filter(error) => Self::filter("/filter", &error),
+            SelectionError::TooMany => Self::conflict(text),
+            SelectionError::State(error) => error.into(),
         }
     }
 }
