@@ -4,7 +4,11 @@
 //!     load rows FILE EVENTS BATCH      the same events as SQL COPY and INSERT scripts for psql
 //!     load ingest PID EVENTS           batches of 2,000 over 4 connections
 //!     load single PID EVENTS           one event per request over 32 connections
+//!     load hec PID EVENTS              Splunk's collector: batches of 1,000 over 4 connections
+//!     load otlp PID EVENTS             OTLP in protobuf, the same
+//!     load bulk PID EVENTS             Elasticsearch's _bulk, the same
 //!     load syslog ADDRESS EVENTS       messages over TCP, until all are in the trail
+//!     load idle-syslog PID ADDRESS N   N senders that send one message each and then keep quiet: what they cost
 //!     load lines FILE EVENTS           the same messages in a file, each behind its length, for another server
 //!     load search                      newest 50, of one user, words, counts, proofs
 //!     load export                      100,000 events as JSON
@@ -28,7 +32,7 @@ const DEVICES: u32 = 20_000;
 /// The stretch of time the events are spread over.
 const DAYS: u64 = 90;
 const SINGLE_CONNECTIONS: usize = 32;
-const STEPS: &str = "rows, ingest, single, syslog, lines, search, export, webhook";
+const STEPS: &str = "rows, ingest, single, hec, otlp, bulk, syslog, idle-syslog, lines, search, export, webhook";
 
 const FIRST_NAMES: &[&str] = &[
     "ada", "bola", "carin", "dimitris", "elena", "fatima", "ken", "hui", "ines", "jonas", "kwame", "lucja", "marc",
@@ -213,7 +217,11 @@ async fn main() -> Result<()> {
         ["rows", prefix, events, kind] => rows(prefix, events.parse()?, kind)?,
         ["ingest", process, events] => ingest(process.parse()?, events.parse()?).await?,
         ["single", process, events] => single(process.parse()?, events.parse()?).await?,
+        [protocol @ ("hec" | "otlp" | "bulk"), process, events] => {
+            protocol_step(protocol, process.parse()?, events.parse()?).await?
+        }
         ["syslog", address, events] => syslog(address, events.parse()?).await?,
+        ["idle-syslog", process, address, senders] => idle_syslog(process.parse()?, address, senders.parse()?).await?,
         ["lines", file, events] => lines(file, events.parse()?)?,
         ["search"] => search().await?,
         ["export"] => export().await?,
@@ -407,6 +415,151 @@ async fn single(process: u32, events: u64) -> Result<Value> {
         "cpu_s_per_million": (cpu_seconds(process)? - before) / events as f64 * 1e6 }))
 }
 
+/// A batch of `count` events from `index` on, as a shipper of that protocol packs them.
+fn protocol_batch(protocol: &str, generator: &mut Generator, index: u64, count: u64, events: u64) -> Result<Vec<u8>> {
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+    use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+    use prost::Message as _;
+
+    let mut body = Vec::with_capacity(count as usize * 800);
+    let mut log_records = Vec::new();
+    let text = |text: &str| AnyValue { value: Some(any_value::Value::StringValue(text.to_owned())) };
+    for index in index..index + count {
+        let row = generator.row(index, events);
+        match protocol {
+            "hec" => {
+                write!(
+                    body,
+                    r#"{{"time":{},"host":"{}","sourcetype":"bench","event":"#,
+                    1_767_323_045 + index,
+                    row.host
+                )?;
+                row.json(&mut body)?;
+                body.pop();
+                body.extend_from_slice(b"}\n");
+            }
+            "bulk" => {
+                body.extend_from_slice(b"{\"create\":{\"_index\":\"bench\"}}\n");
+                row.json(&mut body)?;
+            }
+            _ => {
+                let mut json = Vec::new();
+                row.json(&mut json)?;
+                json.pop();
+                log_records.push(LogRecord {
+                    time_unix_nano: (1_767_323_045 + index) * 1_000_000_000,
+                    severity_number: 9,
+                    severity_text: "INFO".to_owned(),
+                    body: Some(text(&String::from_utf8(json)?)),
+                    attributes: [("log.file.name", "audit.log"), ("host.name", &row.host)]
+                        .map(|(key, value)| KeyValue {
+                            key: key.to_owned(),
+                            value: Some(text(value)),
+                            ..KeyValue::default()
+                        })
+                        .to_vec(),
+                    ..LogRecord::default()
+                });
+            }
+        }
+    }
+    if protocol == "otlp" {
+        let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
+        let resource_logs = vec![ResourceLogs { scope_logs, ..ResourceLogs::default() }];
+        return Ok(ExportLogsServiceRequest { resource_logs }.encode_to_vec());
+    }
+    Ok(body)
+}
+
+/// A mapping of the size that products need, for the records of the load.
+const BENCH_MAPPING: &str = r#"# decoder: json
+# title: Events of the load
+
+e = .native
+.@timestamp = time(e."@timestamp")
+.event.action = text(e.event.action)
+.event.id = text(e.event.id)
+.event.outcome = outcome(e.event.outcome)
+.user.name = text(e.user.name)
+.user.email = text(e.user.email)
+.source.ip = ip(e.source.ip)
+.source.port = port(e.source.port)
+.host.name = text(e.host.name)
+.entity.type = text(e.entity.type)
+.entity.id = text(e.entity.id)
+.entity.name = text(e.entity.name)
+.session.id = text(e.session.id)
+.user_agent.original = text(e.user_agent.original)
+.message = text(e.message)
+"#;
+
+/// Events by a protocol of others, read by a mapping of usual size.
+async fn protocol_step(protocol: &str, process: u32, events: u64) -> Result<Value> {
+    const PROTOCOL_BATCH: u64 = 1_000;
+    let mut generator = Generator::new(jiff::Timestamp::now());
+    let mut bodies = std::collections::VecDeque::new();
+    let mut index = 0;
+    let mut bytes = 0;
+    while index < events {
+        let count = PROTOCOL_BATCH.min(events - index);
+        let body = protocol_batch(protocol, &mut generator, index, count, events)?;
+        bytes += body.len();
+        bodies.push_back(bytes::Bytes::from(body));
+        index += count;
+    }
+    let (path, kind) = match protocol {
+        "hec" => ("/services/collector/event", "application/json"),
+        "otlp" => ("/v1/logs", "application/x-protobuf"),
+        _ => ("/_bulk", "application/x-ndjson"),
+    };
+    let (client, url, token) = client()?;
+    let mapping = client.put(format!("{url}/api/v1/mappings/bench")).bearer_auth(&token);
+    mapping.json(&json!({ "program": BENCH_MAPPING })).send().await?.error_for_status()?;
+    let source = client.post(format!("{url}/api/v1/sources")).bearer_auth(&token);
+    // It may be there from the step before.
+    source.json(&json!({ "name": "bench", "title": "The load", "mapping": "bench" })).send().await?;
+    let url = format!("{url}{path}?source=bench");
+    let before = cpu_seconds(process)?;
+    let began = Instant::now();
+    let queue = std::sync::Arc::new(std::sync::Mutex::new(bodies));
+    let mut senders = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let (client, url, token, queue) = (client.clone(), url.clone(), token.clone(), queue.clone());
+        senders.push(tokio::spawn(async move {
+            let mut busy = 0u64;
+            loop {
+                let Some(body) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) else {
+                    return anyhow::Ok(busy);
+                };
+                loop {
+                    let request = client.post(&url).bearer_auth(&token).header("content-type", kind);
+                    let answer = request.body(body.clone()).send().await?;
+                    if matches!(answer.status().as_u16(), 429 | 503) {
+                        busy += 1;
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        continue;
+                    }
+                    let (status, text) = (answer.status(), answer.bytes().await?);
+                    let head = String::from_utf8_lossy(&text[..text.len().min(300)]).into_owned();
+                    anyhow::ensure!(status.is_success() && !head.contains("\"errors\":true"), "{status} {head}");
+                    break;
+                }
+            }
+        }));
+    }
+    let mut busy = 0;
+    for sender in senders {
+        busy += sender.await??;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(json!({
+        "step": protocol, "events": events, "batch": PROTOCOL_BATCH, "per_s": events as f64 / seconds,
+        "bytes_per_event_sent": bytes as f64 / events as f64, "answers_busy": busy,
+        "cpu_s_per_million": (cpu_seconds(process)? - before) / events as f64 * 1e6,
+    }))
+}
+
 /// Messages as sshd writes them, RFC 5424.
 fn messages(events: u64) -> impl Iterator<Item = String> {
     let mut generator = Generator::new(jiff::Timestamp::now());
@@ -454,6 +607,38 @@ async fn syslog(address: &str, events: u64) -> Result<Value> {
     let seconds = began.elapsed().as_secs_f64();
     Ok(
         json!({ "step": "syslog", "events": events, "per_s": events as f64 / seconds, "bytes_per_message": framed.len() as f64 / events as f64 }),
+    )
+}
+
+/// Connections that are open and quiet: the memory of the server before, and once each has sent a message.
+async fn idle_syslog(process: u32, address: &str, senders: usize) -> Result<Value> {
+    let memory = || -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        Ok(line.split_whitespace().next().context("a number")?.parse()?)
+    };
+    let wanted = get("/api/v1/trail").await?["size"].as_u64().unwrap_or(0) + senders as u64;
+    let before = memory()?;
+    let mut open = Vec::with_capacity(senders);
+    for index in 0..senders {
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        stream.write_all(format!("<13>1 - - idle - - - sender {index} is here\n").as_bytes()).await?;
+        open.push(stream);
+    }
+    let began = Instant::now();
+    while get("/api/v1/trail").await?["size"].as_u64().unwrap_or(0) < wanted {
+        anyhow::ensure!(
+            began.elapsed() < Duration::from_secs(60),
+            "not all messages came in: is ulimit -n large enough?"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // What they needed while they sent is given back when they were quiet for a moment.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let after = memory()?;
+    let each = after.saturating_sub(before) as f64 * 1024.0 / senders as f64;
+    Ok(
+        json!({ "step": "idle-syslog", "senders": senders, "before_kib": before, "after_kib": after, "bytes_each": each }),
     )
 }
 

@@ -5,7 +5,7 @@ set -euo pipefail
 
 case "${1:?say what for: build, test or bench}" in
   build) want=(gcc make pkg-config) ;;
-  test)  want=(gcc make pkg-config chromium poppler-utils golang-go golang-golang-x-mod-dev python3-venv bsdutils curl gzip) ;;
+  test)  want=(gcc make pkg-config chromium poppler-utils golang-go golang-golang-x-mod-dev python3-venv bsdutils curl gzip openssl nats-server rsyslog rsyslog-gnutls rsyslog-relp systemd systemd-journal-remote) ;;
   bench) want=(gcc make pkg-config postgresql postgresql-client) ;;
   *) echo "scripts/debian.sh: unknown task $1" >&2; exit 2 ;;
 esac
@@ -14,7 +14,20 @@ missing=()
 for package in "${want[@]}"; do
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+# syslog-ng and rsyslog refuse to be installed beside each other: it is unpacked for the tests, not installed.
+unpack_syslog_ng() {
+  local folder
+  folder="$(dirname "$0")/../target/syslog-ng"
+  [ -x "$folder/usr/sbin/syslog-ng" ] && return 0
+  mkdir -p "$folder/packages"
+  (cd "$folder/packages" && apt-get download -qq syslog-ng-core libivykis0 libnet1 libjson-c5 libwrap0) || return 0
+  local package
+  for package in "$folder"/packages/*.deb; do dpkg -x "$package" "$folder"; done
+}
+if [ ${#missing[@]} -eq 0 ]; then
+  [ "$1" = test ] && unpack_syslog_ng
+  exit 0
+fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
@@ -24,3 +37,5 @@ fi
 echo "installing ${missing[*]}" >&2
 "${as_root[@]}" apt-get update -qq
 DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+[ "$1" = test ] && unpack_syslog_ng
+exit 0

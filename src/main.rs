@@ -13,9 +13,11 @@ mod doctor;
 mod duration;
 mod erasure;
 mod hold;
+mod hook;
 mod inbox;
 mod index;
 mod init;
+mod input;
 mod logging;
 mod mapping;
 mod masterkey;
@@ -87,6 +89,10 @@ enum Command {
     Credential(credential::Args),
     /// What is left out before it reaches the trail
     Selection(selection::Args),
+    /// Inputs: what Belfry reads by itself: files, the journal, NATS, Kafka
+    Input(input::Args),
+    /// Hooks: endpoints that products post their events to, signed
+    Hook(hook::Args),
     /// Mappings: how a product's records become events
     Mapping(mapping::Args),
     /// Rules: which events to tell whom
@@ -174,6 +180,8 @@ fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Enroll(args) => credential::enroll(args).await,
             Command::Credential(args) => credential::run(args).await,
             Command::Selection(args) => selection::run(args).await,
+            Command::Input(args) => input::run(args).await,
+            Command::Hook(args) => hook::run(args).await,
             Command::Mapping(args) => mapping::run(args).await,
             Command::Rule(args) => rule::run(args).await,
             Command::Channel(args) => channel::run(args).await,

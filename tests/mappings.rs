@@ -87,7 +87,10 @@ fn what_is_set_aside_is_worked_off_in_groups() {
         let job = belfry.get(&path).good();
         (job["state"] != "running").then_some(job)
     });
-    assert_eq!((&done["state"], &done["total"], &done["replayed"], &done["still_set_aside"]), (&json!("done"), &json!(600), &json!(1), &json!(599)));
+    assert_eq!(
+        (&done["state"], &done["total"], &done["replayed"], &done["still_set_aside"]),
+        (&json!("done"), &json!(600), &json!(1), &json!(599))
+    );
     assert_eq!(done["reasons"][0]["records"], 599);
     assert_eq!(belfry.search("event.action: door.passed").len(), 1);
     belfry.post("/api/v1/set-aside/replays", &json!({})).refused(422);
@@ -106,11 +109,16 @@ fn what_is_set_aside_is_worked_off_in_groups() {
 #[test]
 fn a_mapping_is_drafted_tried_versioned_and_restored() {
     let belfry = Belfry::start();
-    let line = r#"{"when":"2026-11-20T08:00:00Z","who":"ada","client_ip":"192.0.2.7:51000","what":"passed","gate":"north"}"#;
+    let line =
+        r#"{"when":"2026-11-20T08:00:00Z","who":"ada","client_ip":"192.0.2.7:51000","what":"passed","gate":"north"}"#;
     let proposal = belfry.post("/api/v1/mappings/propose", &json!({ "record": line, "name": "gate" })).good();
     assert_eq!(proposal["decoder"], "json");
     let event = &proposal["result"]["events"][0];
-    assert_eq!((&event["event"]["action"], &event["source"]["ip"]), (&json!("gate.passed"), &json!("192.0.2.7")), "{proposal}");
+    assert_eq!(
+        (&event["event"]["action"], &event["source"]["ip"]),
+        (&json!("gate.passed"), &json!("192.0.2.7")),
+        "{proposal}"
+    );
 
     let first = proposal["program"].as_str().unwrap();
     belfry.put("/api/v1/mappings/gate", &json!({ "program": first, "samples": [line] })).good();
@@ -125,7 +133,11 @@ fn a_mapping_is_drafted_tried_versioned_and_restored() {
         (dry["events"] == 2).then_some(dry)
     });
     assert_eq!((&dry["changed"], &dry["failed"]), (&json!(2), &json!(0)), "{dry}");
-    assert_eq!(dry["examples"][0]["changes"], json!([{ "field": "labels.gate", "old": null, "new": "north" }]), "{dry}");
+    assert_eq!(
+        dry["examples"][0]["changes"],
+        json!([{ "field": "labels.gate", "old": null, "new": "north" }]),
+        "{dry}"
+    );
     let same = belfry.post("/api/v1/mappings/gate/dry-run", &json!({})).good();
     assert_eq!(same["same"], 2, "{same}");
 

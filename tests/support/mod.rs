@@ -103,7 +103,12 @@ impl Belfry {
         let token =
             said.split_whitespace().find(|word| word.starts_with("blf_")).expect("init prints a token").to_owned();
         let syslog = free_port();
-        let config = format!("{config}\n[syslog]\nudp = \"127.0.0.1:{syslog}\"\ntcp = \"127.0.0.1:{syslog}\"\n");
+        let sockets = format!("[syslog]\nudp = \"127.0.0.1:{syslog}\"\ntcp = \"127.0.0.1:{syslog}\"\n");
+        // More of this section goes into the same one.
+        let config = match config.split_once("[syslog]\n") {
+            Some((before, more)) => format!("{before}{sockets}{more}\n"),
+            None => format!("{config}\n{sockets}"),
+        };
         std::fs::write(data.join("belfry.toml"), config).expect("the configuration");
         Self::over(dir, token, Some(syslog))
     }

@@ -140,6 +140,10 @@ pub struct EventDetail {
     pub severity_name: String,
     /// Base64 of SHA-256(0x00 ‖ entry).
     pub leaf_hash: String,
+    /// The fields that the product itself uses, decoded from `event.original`: filters ask for them as `native.*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub native: Option<serde_json::Value>,
 }
 
 /// Everything a third party needs to check that an event is in the trail.

@@ -7,6 +7,8 @@ pub mod applications;
 pub mod backup;
 pub mod events;
 pub mod health;
+pub mod hooks;
+pub mod inputs;
 pub mod mappings;
 pub mod notify;
 pub mod page;

@@ -13,6 +13,7 @@ pub mod catalogue;
 pub mod fields;
 pub mod filter;
 pub mod json;
+pub mod native;
 pub mod severity;
 #[cfg(any(test, feature = "strategies"))]
 pub mod strategies;

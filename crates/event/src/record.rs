@@ -2,17 +2,26 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
 use crate::json::{self, JsonError, Limits};
 use crate::words::is_prose;
-use crate::{Object, Severity, Value};
+use crate::{Object, Severity, Value, native};
 
 /// One event, read from its canonical entry.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Event<'a> {
     fields: Object<'a>,
+    /// The product's own fields, once somebody asked for them.
+    native: OnceLock<Option<Box<Object<'static>>>>,
+}
+
+impl PartialEq for Event<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields == other.fields
+    }
 }
 
 impl<'a> Event<'a> {
@@ -20,7 +29,7 @@ impl<'a> Event<'a> {
     /// JSON object.
     pub fn read(entry: &'a [u8]) -> Result<Self, JsonError> {
         match json::parse(entry, &Limits::entry())? {
-            Value::Object(fields) => Ok(Self { fields }),
+            Value::Object(fields) => Ok(Self::of(fields)),
             other => Err(JsonError::not_an_object(&other)),
         }
     }
@@ -50,7 +59,7 @@ impl<'a> Event<'a> {
 
     /// The event of these fields, which are taken as they are.
     pub const fn of(fields: Object<'a>) -> Self {
-        Self { fields }
+        Self { fields, native: OnceLock::new() }
     }
 
     /// All fields, nested.
@@ -108,16 +117,44 @@ impl<'a> Event<'a> {
         walk_object(&self.fields, &mut name, f);
     }
 
+    /// [`walk`](Self::walk), and the product's own fields under `native.*` when `pattern` begins with that.
+    pub(crate) fn walk_for(&self, pattern: &str, f: &mut dyn FnMut(&str, &Value<'a>)) {
+        self.walk(f);
+        if let Some(native) = self.native(pattern) {
+            walk_object(native, &mut String::from("native"), f);
+        }
+    }
+
     /// Every leaf at exactly this dotted name; arrays on the way and at the end stand for each of
     /// their elements.
     pub fn values(&self, dotted: &str, f: &mut dyn FnMut(&Value<'a>)) {
         values_of_object(&self.fields, dotted, f);
+        if let (Some(name), Some(native)) = (dotted.strip_prefix(native::PREFIX), self.native(dotted)) {
+            native::at(native, name, &mut |value| leaves(value, f));
+        }
+    }
+
+    /// The product's own fields, decoded from the record; none where there is no record, or nobody who can decode it.
+    pub fn native_fields(&self) -> Option<&Object<'static>> {
+        self.native(native::PREFIX)
+    }
+
+    /// The product's own fields, when the name asks for one of them.
+    fn native(&self, name: &str) -> Option<&Object<'static>> {
+        if !name.starts_with(native::PREFIX) {
+            return None;
+        }
+        let decode = || native::decode(self.text("event.mapping"), self.text("event.original")?).map(Box::new);
+        self.native.get_or_init(decode).as_deref()
     }
 
     /// Whether there is a leaf at this dotted name or below it.
     pub fn exists(&self, dotted: &str) -> bool {
         let mut found = false;
         exists_in(&self.fields, dotted, &mut found);
+        if let (false, Some(name), Some(native)) = (found, dotted.strip_prefix(native::PREFIX), self.native(dotted)) {
+            native::at(native, name, &mut |value| found |= has_leaf(value));
+        }
         found
     }
 

@@ -25,9 +25,10 @@ use crate::append::{self, Door, Positions};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::Data;
-use crate::ingest::Intake;
 use crate::ingest::health::Health;
+use crate::ingest::inputs::Inputs;
 use crate::ingest::replays::Replays;
+use crate::ingest::{Hooks, Intake};
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
 use crate::metrics::Metrics;
@@ -71,8 +72,12 @@ pub struct Parts {
     pub intake: Arc<Intake>,
     /// Replays of what was set aside.
     pub replays: Replays,
+    /// The endpoints that others post to.
+    pub hooks: Arc<Hooks>,
     /// How every source is.
     pub health: Arc<Health>,
+    /// What Belfry reads by itself.
+    pub inputs: Inputs,
     /// The guard of all connections we open.
     pub outgoing: Outgoing,
     pub access: access::Memory,

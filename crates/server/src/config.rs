@@ -65,6 +65,8 @@ section! {
     } sections {
         pub tls: Tls,
         pub syslog: Syslog,
+        pub inputs: Inputs,
+        pub elasticsearch: Elasticsearch,
         pub witness: Witness,
         pub limits: Limits,
         pub retention: Retention,
@@ -90,10 +92,43 @@ section! {
         pub udp: Option<SocketAddr> = None,
         /// Address and port for TCP; octet counting and newline framing are told apart by themselves.
         pub tcp: Option<SocketAddr> = None,
-        /// TCP connections at the same time; more wait until one of them is closed.
-        pub connections_max: usize = 1_000,
-        /// A TCP connection that sends nothing for so long is closed.
+        /// Address and port for TLS (RFC 5425), `0.0.0.0:6514`. Needs `certificate` and `key`.
+        pub tls: Option<SocketAddr> = None,
+        /// Address and port for RELP, `0.0.0.0:2514`; a message is acknowledged when it is on disk.
+        pub relp: Option<SocketAddr> = None,
+        /// Address and port for RELP with TLS. Needs `certificate` and `key`.
+        pub relp_tls: Option<SocketAddr> = None,
+        /// PEM file with the certificate and its chain for `tls` and `relp_tls`. Read again when it changes.
+        pub certificate: Option<PathBuf> = None,
+        /// PEM file with the private key. Read again when it changes.
+        pub key: Option<PathBuf> = None,
+        /// PEM file with the authorities that sign the certificates of clients. Not set: clients need none.
+        pub client_authority: Option<PathBuf> = None,
+        /// `required` turns clients without a certificate of these authorities away, `optional` takes them. The subject
+        /// of the certificate is kept in `tls.client.subject`.
+        pub client_certificate: ClientCertificate = ClientCertificate::Required,
+        /// Connections at the same time, over TCP, TLS and RELP together; more wait until one of them is closed.
+        pub connections_max: usize = 12_000,
+        /// A connection that sends nothing for so long is closed.
         pub idle_seconds: u64 = 3_600,
+    }
+}
+
+section! {
+    /// What Belfry reads by itself. Which inputs there are is changed at run time.
+    pub struct Inputs in "inputs", keys INPUTS_KEYS {
+        /// Folders below which inputs may read files and journals. None: inputs read no files.
+        pub folders: Vec<PathBuf> = Vec::new(),
+        /// The program that reads the journal.
+        pub journalctl: PathBuf = PathBuf::from("journalctl"),
+    }
+}
+
+section! {
+    /// What clients of Elasticsearch are told, whose `_bulk` is understood.
+    pub struct Elasticsearch in "elasticsearch", keys ELASTICSEARCH_KEYS {
+        /// The version that is given out: some shippers refuse one that is older than they are.
+        pub version: String = "9.0.0".to_owned(),
     }
 }
 
@@ -154,6 +189,14 @@ section! {
         /// `text` for people, `json` for machines.
         pub format: LogFormat = LogFormat::Text,
     }
+}
+
+/// Whether clients of syslog over TLS must have a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificate {
+    Required,
+    Optional,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,6 +311,16 @@ impl Config {
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
             return invalid("tls", "certificate and key go together, one of them is missing");
         }
+        let syslog = &self.syslog;
+        if syslog.certificate.is_some() != syslog.key.is_some() {
+            return invalid("syslog", "certificate and key go together, one of them is missing");
+        }
+        if (syslog.tls.is_some() || syslog.relp_tls.is_some()) && syslog.certificate.is_none() {
+            return invalid("syslog", "tls and relp_tls need certificate and key");
+        }
+        if let Some(folder) = self.inputs.folders.iter().find(|folder| !folder.is_absolute()) {
+            return invalid("inputs.folders", &format!("{} must begin with /", folder.display()));
+        }
         let limits = &self.limits;
         for (key, value) in [
             ("limits.header_seconds", limits.header_seconds),
@@ -285,6 +338,11 @@ impl Config {
         }
         if let Err(reason) = retention_period::seconds(&self.retention.floor) {
             return invalid("retention.floor", &reason);
+        }
+        let version = &self.elasticsearch.version;
+        let parts: Vec<&str> = version.split('.').collect();
+        if parts.len() != 3 || parts.iter().any(|part| part.parse::<u16>().is_err()) {
+            return invalid("elasticsearch.version", &format!("{version:?} is no version such as 9.0.0"));
         }
         if limits.body_bytes_max < 65_536 {
             return invalid(
@@ -304,9 +362,20 @@ impl Config {
 
 /// All keys in the order of the manual.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    [ROOT_KEYS, TLS_KEYS, SYSLOG_KEYS, WITNESS_KEYS, LIMITS_KEYS, RETENTION_KEYS, BACKUP_KEYS, LOG_KEYS]
-        .into_iter()
-        .flatten()
+    [
+        ROOT_KEYS,
+        TLS_KEYS,
+        SYSLOG_KEYS,
+        ELASTICSEARCH_KEYS,
+        INPUTS_KEYS,
+        WITNESS_KEYS,
+        LIMITS_KEYS,
+        RETENTION_KEYS,
+        BACKUP_KEYS,
+        LOG_KEYS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The manual page, from the comments of this file.

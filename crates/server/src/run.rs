@@ -38,6 +38,7 @@ pub enum Error {
 /// Runs a server until SIGTERM or SIGINT. `ready` is called once it answers.
 pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, SocketAddr)) -> Result<(), Error> {
     let started = Instant::now();
+    event::native::install(wire::mapping::native_fields);
     let mut signals = Signals::listen()?;
     let data = Data::open(&config.data).map_err(setup::Error::from)?;
     // What must not be opened is said first, whatever else is in the way.
@@ -70,8 +71,9 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
         clock: app.clock.clone(),
         registry: app.intake.registry().clone(),
         health: app.health.clone(),
+        stop: app.stop.clone(),
     };
-    app.spawn("sources", activity::follow(sources));
+    app.spawn_gently("sources", activity::follow(sources));
     app.spawn("index", index::follow(app.door.clone(), app.store.clone()));
     app.spawn_gently("rules", app.notify.clone().follow(app.stop.clone()));
     app.spawn("reports", app.reports.clone().keep_tidy(app.stop.clone()));
@@ -80,8 +82,13 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     app.spawn_gently("removals", removal::work(app.clone()));
     app.spawn("retention", retention::daily(app.clone()));
     app.spawn_gently("selection", app.intake.selection().clone().keep_counting(app.stop.clone()));
+    app.spawn("hook.refused", app.hooks.clone().raise_refusals());
     app.spawn("source.rejected", app.intake.clone().raise_rejections());
     syslog.serve(&app);
+    if let Err(error) = app.inputs.start(&app).await {
+        // Inputs that can't be read must not keep the server from taking what others send.
+        app.exception_task("inputs", &error.to_string()).await;
+    }
 
     let service = serve::service(&app, console);
     let serving = tokio::spawn(serve::serve(app.clone(), listener, tls, service));
@@ -97,6 +104,7 @@ pub async fn run(mut config: Config, console: Assets, ready: impl FnOnce(&App, S
     if serving.await.is_err() {
         tracing::error!("the listener did not end well");
     }
+    app.inputs.ended().await;
     setup::close(&app).await;
     tracing::info!("down");
     Ok(())

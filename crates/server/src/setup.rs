@@ -19,8 +19,9 @@ use crate::config::Config;
 use crate::data::{self, Data};
 use crate::index::TrailEntries;
 use crate::ingest::health::Health;
+use crate::ingest::inputs::Inputs;
 use crate::ingest::selection::SelectionError;
-use crate::ingest::{Intake, IntakeError, Registry, RegistryError, Selection};
+use crate::ingest::{HookError, Hooks, Intake, IntakeError, Registry, RegistryError, Selection};
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
 use crate::keep::restore_mark;
@@ -76,6 +77,8 @@ pub enum Error {
     Trail(#[from] TrailError),
     #[error("can't read the sources and their mappings")]
     Registry(#[from] RegistryError),
+    #[error("can't read the hooks")]
+    Hooks(#[from] HookError),
     #[error("can't open the index; it can be removed and comes back by itself")]
     Store(#[from] StoreError),
     #[error("the work was interrupted; it can be begun again")]
@@ -173,6 +176,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
     let health = Arc::new(Health::open(&pool, clock.now()).await?);
     let selection = Selection::open(pool.clone(), clock.clone(), health.clone()).await?;
     let intake = Intake::open(door.clone(), pool.clone(), clock.clone(), registry, selection).await?;
+    let hooks = Hooks::open(pool.clone(), secrets.clone(), clock.clone(), door.clone()).await?;
     let proxies = config.proxies();
     let (outgoing, bell) = (Outgoing::default(), Bell::default());
     let notify = Notify::new(notify::Needs {
@@ -216,7 +220,9 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         backups,
         intake,
         replays: Default::default(),
+        hooks,
         health,
+        inputs: Inputs::default(),
         outgoing,
         access: access::Memory::default(),
         self_checks: SelfChecks::default(),

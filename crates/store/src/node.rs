@@ -203,6 +203,16 @@ impl Lookup<'_> {
     }
 
     fn field(&self, field: &FieldName, test: &Test) -> Result<Node, Halt> {
+        let own = self.own_field(field, test)?;
+        if !field.as_str().starts_with(event::native::PREFIX) {
+            return Ok(own);
+        }
+        // The fields of the product itself are not in the index: whatever has a record may have them.
+        let record = self.exists_at("event.original")?;
+        Ok(or(vec![own, Node::Doubt(Box::new(record))]))
+    }
+
+    fn own_field(&self, field: &FieldName, test: &Test) -> Result<Node, Halt> {
         if matches!(test, Test::Exists) {
             return self.exists(field);
         }

@@ -111,11 +111,7 @@ pub(crate) fn decode<'e>(
     received_at: Timestamp,
     heap: &'e Heap,
 ) -> Result<Decoded<'e>, DecodeError> {
-    let record = syslog::trim_end(record);
-    let text = match std::str::from_utf8(record) {
-        Ok(text) => text,
-        Err(_) => heap.text(&String::from_utf8_lossy(record)),
-    };
+    let text = heap.keep(syslog::text_of(record));
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some(header) = known {
         return behind(header, Wrapping::default(), decoders, heap);
@@ -217,6 +213,18 @@ fn object<'e>(
             let wrapping = Wrapping { outer: object, ..Wrapping::default() };
             return Ok(wrapping.around(Decoder::Json, native));
         }
+        // One that read a line of another format.
+        let formatted = |line: &&str| is_headed(line) || cef::find(line).is_some() || leef::find(line).is_some();
+        if let Some(inner) = shipped.filter(formatted)
+            && decoders.order.len() > 1
+        {
+            let wrapping = Wrapping { outer: object, ..Wrapping::default() };
+            if let Ok(decoded) = line(inner, wrapping, decoders, received_at, heap)
+                && !matches!(decoded.decoder, Decoder::Text | Decoder::Kv)
+            {
+                return Ok(decoded);
+            }
+        }
         return Ok(Wrapping::default().around(Decoder::Json, object));
     }
     match shipped {
@@ -227,6 +235,11 @@ fn object<'e>(
         }
         None => body(text, decoders, Wrapping::default(), heap),
     }
+}
+
+/// Does a line begin with a syslog priority?
+fn is_headed(line: &str) -> bool {
+    line.strip_prefix('<').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// The line that a shipper wrapped, as it came: Filebeat's and Vector's `message`, Fluent Bit's `log`.

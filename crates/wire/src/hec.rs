@@ -1,4 +1,7 @@
-//! Bodies of Splunk's HTTP Event Collector: JSON objects one after the other, with or without line ends between them.
+//! Bodies of Splunk's HTTP Event Collector: JSON objects one after the other, with or without line ends between them;
+//! and lines of text that came by its raw endpoint.
+
+use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -7,13 +10,15 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone, PartialEq)]
 pub struct HecEvent<'a> {
     pub index: usize,
+    /// Where it begins in the body.
+    pub start: usize,
     /// The whole object, byte for byte: what a mapping reads and what is kept.
     pub raw: &'a [u8],
     /// Seconds since 1970, with fraction, as the text that was sent.
-    pub time: Option<String>,
-    pub host: Option<String>,
-    pub source: Option<String>,
-    pub sourcetype: Option<String>,
+    pub time: Option<&'a str>,
+    pub host: Option<Cow<'a, str>>,
+    pub source: Option<Cow<'a, str>>,
+    pub sourcetype: Option<Cow<'a, str>>,
 }
 
 /// What Splunk answers with; clients know these codes.
@@ -27,6 +32,8 @@ pub enum HecCode {
     EventMissing,
     #[error("Event field cannot be blank")]
     EventBlank,
+    #[error("Error in handling indexed fields")]
+    Fields,
 }
 
 impl HecCode {
@@ -36,6 +43,18 @@ impl HecCode {
             Self::InvalidFormat => 6,
             Self::EventMissing => 12,
             Self::EventBlank => 13,
+            Self::Fields => 15,
+        }
+    }
+
+    /// The same for people who look at what was set aside.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NoData => "the body is empty",
+            Self::InvalidFormat => "this is no event of the collector: broken JSON, or a member of the wrong kind",
+            Self::EventMissing => "the object has no member event",
+            Self::EventBlank => "the member event is empty",
+            Self::Fields => "the member fields is not a flat object",
         }
     }
 }
@@ -46,12 +65,13 @@ impl HecCode {
 pub struct HecError<'a> {
     pub code: HecCode,
     pub index: usize,
+    pub start: usize,
     pub text: String,
     pub raw: &'a [u8],
 }
 
 /// Events of one body that are looked at.
-pub const EVENTS_MAX: usize = 100_000;
+pub const EVENTS_MAX: usize = 50_000;
 
 /// Reads the events of a body, each by itself. After JSON that is broken, reading goes on at the next line that starts
 /// an object; an empty body is one [`HecCode::NoData`].
@@ -67,15 +87,19 @@ pub struct Events<'a> {
     done: bool,
 }
 
+/// Every member as the bytes it stands there with: only a few are looked into.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
     event: Option<&'a RawValue>,
     #[serde(borrow)]
     time: Option<&'a RawValue>,
-    host: Option<serde_json::Value>,
-    source: Option<serde_json::Value>,
-    sourcetype: Option<serde_json::Value>,
+    #[serde(borrow)]
+    host: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sourcetype: Option<&'a RawValue>,
     #[serde(borrow)]
     fields: Option<&'a RawValue>,
 }
@@ -92,79 +116,150 @@ impl<'a> Iterator for Events<'a> {
         let blank = rest.iter().take_while(|b| b.is_ascii_whitespace() || **b == b',').count();
         self.at += blank;
         let rest = rest.get(blank..).unwrap_or_default();
-        let index = self.index;
+        let (index, start) = (self.index, self.at);
+        let fault = |code, text: String, raw| Some(Err(HecError { code, index, start, text, raw }));
         if rest.is_empty() {
             self.done = true;
-            let none = index == 0;
-            return none
-                .then(|| Err(HecError { code: HecCode::NoData, index, text: "the body is empty".into(), raw: rest }));
+            return if index == 0 { fault(HecCode::NoData, "the body is empty".into(), rest) } else { None };
         }
         if index == EVENTS_MAX {
             self.done = true;
-            let text = format!("more than {EVENTS_MAX} events in one body");
-            return Some(Err(HecError { code: HecCode::InvalidFormat, index, text, raw: &[] }));
+            return fault(HecCode::InvalidFormat, format!("more than {EVENTS_MAX} events in one body"), &[]);
         }
         self.index += 1;
-        let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<&RawValue>();
-        let read = stream.next();
-        let offset = stream.byte_offset();
-        match read {
-            Some(Ok(value)) => {
-                self.at += offset;
-                Some(envelope(value.get(), index))
-            }
-            Some(Err(error)) => {
-                let length = next_object(rest);
-                self.at += length;
-                let raw = rest.get(..length).unwrap_or(rest);
-                Some(Err(HecError { code: HecCode::InvalidFormat, index, text: error.to_string(), raw }))
-            }
-            None => {
-                self.done = true;
-                None
+        if rest.first() == Some(&b'{') {
+            let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<Envelope<'a>>();
+            if let Some(Ok(envelope)) = stream.next() {
+                let raw = rest.get(..stream.byte_offset()).unwrap_or(rest);
+                self.at += raw.len();
+                return Some(check(envelope, raw, index, start));
             }
         }
+        // It is no envelope. What it is decides how much of the body belongs to it.
+        let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<&RawValue>();
+        let (length, text) = match stream.next() {
+            Some(Ok(_)) => (stream.byte_offset(), "an event is a JSON object, each member once".to_owned()),
+            Some(Err(error)) => (next_object(rest), error.to_string()),
+            None => (rest.len(), "this is no JSON".to_owned()),
+        };
+        self.at += length.max(1);
+        fault(HecCode::InvalidFormat, text, rest.get(..length).unwrap_or(rest))
     }
 }
 
-fn envelope(raw: &str, index: usize) -> Result<HecEvent<'_>, HecError<'_>> {
-    let fault = |code: HecCode, text: &str| HecError { code, index, text: text.to_owned(), raw: raw.as_bytes() };
-    if !raw.starts_with('{') {
-        return Err(fault(HecCode::InvalidFormat, "an event is a JSON object"));
-    }
-    let envelope: Envelope<'_> =
-        serde_json::from_str(raw).map_err(|e| fault(HecCode::InvalidFormat, &e.to_string()))?;
+fn check<'a>(envelope: Envelope<'a>, raw: &'a [u8], index: usize, start: usize) -> Result<HecEvent<'a>, HecError<'a>> {
+    let fault = |code: HecCode| HecError { code, index, start, text: code.reason().to_owned(), raw };
     match envelope.event.map(RawValue::get) {
-        None | Some("null") => return Err(fault(HecCode::EventMissing, "the object has no member event")),
-        Some("\"\"" | "{}") => return Err(fault(HecCode::EventBlank, "the member event is empty")),
+        None | Some("null") => return Err(fault(HecCode::EventMissing)),
+        Some("{}") => return Err(fault(HecCode::EventBlank)),
         Some(event) if event.starts_with('"') && event.trim_matches('"').trim().is_empty() => {
-            return Err(fault(HecCode::EventBlank, "the member event is empty"));
+            return Err(fault(HecCode::EventBlank));
         }
         Some(_) => {}
     }
-    if envelope.fields.is_some_and(|fields| !fields.get().starts_with('{') && fields.get() != "null") {
-        return Err(fault(HecCode::InvalidFormat, "the member fields is not an object"));
+    if let Some(fields) = envelope.fields.map(RawValue::get)
+        && !(fields == "null" || (fields.starts_with('{') && is_flat(fields)))
+    {
+        return Err(fault(HecCode::Fields));
     }
     let time = match envelope.time.map(|t| t.get().trim_matches('"').trim()) {
         None | Some("null" | "") => None,
-        Some(text) if text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-')) => {
-            Some(text.to_owned())
-        }
-        Some(_) => return Err(fault(HecCode::InvalidFormat, "the member time is not a number of seconds")),
+        Some(text) if is_seconds(text) => Some(text),
+        Some(_) => return Err(fault(HecCode::InvalidFormat)),
     };
-    let text = |value: Option<serde_json::Value>| match value {
-        Some(serde_json::Value::String(text)) if !text.is_empty() => Some(text),
-        Some(serde_json::Value::Number(number)) => Some(number.to_string()),
-        _ => None,
-    };
+    let text = |value: Option<&'a RawValue>| value.and_then(text_of);
     Ok(HecEvent {
         index,
-        raw: raw.as_bytes(),
+        start,
+        raw,
         time,
         host: text(envelope.host),
         source: text(envelope.source),
         sourcetype: text(envelope.sourcetype),
     })
+}
+
+/// Whether an object holds no objects: Splunk takes lists of values, but nothing nested.
+fn is_flat(object: &str) -> bool {
+    let mut in_string = false;
+    let mut escaped = false;
+    object.bytes().skip(1).all(|byte| {
+        if in_string {
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            return true;
+        }
+        in_string = byte == b'"';
+        byte != b'{'
+    })
+}
+
+/// Whether it is a number of seconds, as `time` wants it.
+pub fn is_seconds(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
+}
+
+/// The text or number of a member; nothing where it is empty or of another kind.
+fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
+    let json = value.get();
+    match json.as_bytes() {
+        [b'"', inner @ .., b'"'] if !inner.is_empty() => {
+            let plain = !inner.contains(&b'\\');
+            if plain {
+                json.get(1..json.len() - 1).map(Cow::Borrowed)
+            } else {
+                serde_json::from_str::<String>(json).ok().map(Cow::Owned)
+            }
+        }
+        [b'0'..=b'9' | b'-', ..] => Some(Cow::Borrowed(json)),
+        _ => None,
+    }
+}
+
+/// What the query of the raw endpoint says of all lines.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata<'a> {
+    pub host: Option<&'a str>,
+    pub source: Option<&'a str>,
+    pub sourcetype: Option<&'a str>,
+    pub index: Option<&'a str>,
+    /// Seconds since 1970; see [`is_seconds`].
+    pub time: Option<&'a str>,
+}
+
+impl Metadata<'_> {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Writes an envelope around a line, as if it had come by the event endpoint, so that nothing said is lost. A line
+    /// that is not UTF-8 keeps its bytes.
+    pub fn envelope(&self, line: &[u8], out: &mut Vec<u8>) {
+        out.push(b'{');
+        if let Some(time) = self.time {
+            out.extend_from_slice(b"\"time\":");
+            crate::json_text::string(out, time.as_bytes());
+            out.push(b',');
+        }
+        let members = [
+            ("host", self.host),
+            ("source", self.source),
+            // The event is a text, and it is an envelope by this member.
+            ("sourcetype", Some(self.sourcetype.unwrap_or("raw"))),
+            ("index", self.index),
+        ];
+        for (name, value) in members {
+            if let Some(value) = value {
+                crate::json_text::string(out, name.as_bytes());
+                out.push(b':');
+                crate::json_text::string(out, value.as_bytes());
+                out.push(b',');
+            }
+        }
+        out.extend_from_slice(b"\"event\":");
+        crate::json_text::string(out, line);
+        out.push(b'}');
+    }
 }
 
 /// After broken JSON: the start of the next line that starts with `{`, or of the next `}{` on this one.
@@ -202,8 +297,8 @@ mod tests {
         let body = br#"  {"time":1767323045.123, "host":"web1","source":"s","sourcetype":"_json","event":{"a": "\u00e9"}} {"time":"5","event":"x"}"#;
         let events: Vec<_> = parse_events(body).map(Result::unwrap).collect();
         assert_eq!(events[0].raw, &body[2..body.len() - 25]);
-        assert_eq!((events[0].time.as_deref(), events[0].host.as_deref()), (Some("1767323045.123"), Some("web1")));
-        assert_eq!((events[1].time.as_deref(), events[1].index), (Some("5"), 1));
+        assert_eq!((events[0].time, events[0].host.as_deref()), (Some("1767323045.123"), Some("web1")));
+        assert_eq!((events[1].time, events[1].index), (Some("5"), 1));
     }
 
     #[test]
@@ -217,9 +312,19 @@ mod tests {
         assert_eq!(codes("{\"event\":\"a\"}\n{\"event\":oops}\n{\"event\":\"b\"}"), [0, 6, 0]);
         assert_eq!(codes("{\"event\":\"a\"}[1]{\"event\":\"b\"}"), [0, 6, 0]);
         assert_eq!(codes("not json"), [6]);
-        assert_eq!(codes(r#"{"event":"a","time":"noon"}{"event":"a","fields":[1]}"#), [6, 6]);
+        assert_eq!(codes(r#"{"event":"a","time":"noon"}{"event":"a","fields":[1]}"#), [6, 15]);
+        assert_eq!(codes(r#"{"event":"a","fields":{"a":"{\"","b":[1]}}{"event":"a","fields":{"a":{}}}"#), [0, 15]);
         assert_eq!(codes(r#"{"event":"a"#), [6]);
         let error = parse_events(b"{\"event\":oops} \n {\"event\":1}").next().unwrap().unwrap_err();
         assert_eq!(error.raw, b"{\"event\":oops} \n ");
+    }
+
+    #[test]
+    fn lines_get_an_envelope_that_says_what_the_query_said() {
+        let metadata = Metadata { host: Some("we\"b"), time: Some("1767323045.5"), ..Metadata::default() };
+        let mut out = Vec::new();
+        metadata.envelope(b"a \"line\"\t\x00", &mut out);
+        let expected = r#"{"time":"1767323045.5","host":"we\"b","sourcetype":"raw","event":"a \"line\"\t\u0000"}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

@@ -25,7 +25,7 @@ use crate::decode::{self, Decoded, Decoder};
 use crate::syslog::Syslog;
 use crate::value::{Heap, Val};
 
-pub use builtin::{Builtin, alias, builtin, find, for_app};
+pub use builtin::{Builtin, alias, builtin, find, for_app, native_fields};
 pub use compile::{CompileError, PROGRAM_BYTES_MAX, version_of};
 pub use functions::reference;
 pub use samples::{Report, test};

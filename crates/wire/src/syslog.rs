@@ -5,6 +5,7 @@
 
 mod framer;
 mod header;
+mod relp;
 mod structured;
 
 use std::borrow::Cow;
@@ -13,6 +14,8 @@ use jiff::Timestamp;
 
 pub use framer::{FrameError, FrameFault, Framer};
 pub use header::parse;
+pub(crate) use header::text_of;
+pub use relp::{RelpError, RelpFrame, RelpReader};
 
 /// The longest message that is taken by default; RFC 5424 asks receivers for at least 2,048 bytes.
 pub const MESSAGE_BYTES_MAX: usize = 65_535;

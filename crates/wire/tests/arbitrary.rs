@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 use wire::mapping::{Mapping, Meta, Outcome, RECORD_BYTES_MAX, builtin, find};
-use wire::syslog::{Framer, parse};
+use wire::syslog::{Framer, RelpReader, parse};
 use wire::{address, decode, hec, time};
 
 fn now() -> jiff::Timestamp {
@@ -105,6 +105,21 @@ proptest! {
     #[test]
     fn arbitrary_bytes_do_no_harm(record in proptest::collection::vec(any::<u8>(), 0..300)) {
         check(&record);
+    }
+
+    #[test]
+    fn relp_takes_anything(pieces in proptest::collection::vec("[0-9]{1,3} (open|syslog|close|x) [0-9]{1,3} [ -~\n]{0,20}\n?", 0..20), step in 1_usize..50) {
+        let mut reader = RelpReader::new(200);
+        'stream: for piece in pieces.concat().as_bytes().chunks(step) {
+            reader.push(piece);
+            loop {
+                match reader.next_frame() {
+                    Ok(Some(frame)) => prop_assert!(frame.data.len() <= 200),
+                    Ok(None) => break,
+                    Err(_) => break 'stream,
+                }
+            }
+        }
     }
 
     #[test]

@@ -50,6 +50,7 @@ enum Node {
     Exists(String),
     /// Leaves of all names that match, each compared as its field is.
     Named {
+        pattern: String,
         name: Glob,
         text: Leaf,
         other: Leaf,
@@ -115,7 +116,8 @@ impl Node {
         let name = field.as_str().to_owned();
         if field.is_wildcard() {
             let pattern = super::Pattern::from_stars(&name);
-            return Self::Named { name: Glob::exact(&pattern), text: Leaf::of_text(test), other: Leaf::of_whole(test) };
+            let (text, other) = (Leaf::of_text(test), Leaf::of_whole(test));
+            return Self::Named { pattern: name, name: Glob::exact(&pattern), text, other };
         }
         match (test, field.known().map(|known| known.kind)) {
             (Test::Exists, _) => Self::Exists(name),
@@ -136,9 +138,9 @@ impl Node {
                 found
             }
             Self::Exists(name) => event.exists(name),
-            Self::Named { name, text, other } => {
+            Self::Named { pattern, name, text, other } => {
                 let mut found = false;
-                event.walk(&mut |path, leaf| {
+                event.walk_for(pattern, &mut |path, leaf| {
                     if !found && name.matches(path) {
                         let is_text = fields::find(path).is_some_and(|field| field.kind == Kind::Text);
                         found = if is_text { text } else { other }.holds(leaf, event);

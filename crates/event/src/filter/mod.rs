@@ -11,6 +11,8 @@
 //!   for each of their elements. Nulls, empty arrays and empty objects are no leaves. A name with `*`
 //!   stands for all paths it matches, `*` matching dots as well, and every leaf is compared as its
 //!   own field is. One fitting leaf is enough. Letter case counts in names.
+//! - A name that begins with `native.` looks at the product's own fields as well, decoded from the
+//!   record ([`crate::native`]). Nothing else looks at those.
 //! - [`Test::Exists`]: there is a leaf at the path *or below it* (`user: *`).
 //! - On a [text field](crate::fields::Kind::Text): [`Test::Equals`] wants every word of the value
 //!   among the words of the leaf; [`Test::Phrase`] wants them next to each other, in order;

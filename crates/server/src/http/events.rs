@@ -211,6 +211,7 @@ pub async fn events_get(
         title: app.catalogue.title(event.action()).into_owned(),
         severity_name: Severity::from_number(event.severity()).name().to_owned(),
         leaf_hash: STANDARD.encode(trail::Hash::leaf(&entry).0),
+        native: event.native_fields().map(|native| native.to_json()),
         event: raw(entry)?,
     }))
 }

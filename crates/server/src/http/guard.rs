@@ -5,8 +5,9 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::dialect::Dialect;
 use super::router::Needs;
-use super::{Problem, ingest, subject};
+use super::{Problem, subject};
 use crate::access::Error;
 use crate::app::App;
 
@@ -14,8 +15,9 @@ use crate::app::App;
 pub async fn guard(State((app, needs)): State<(App, Needs)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path();
+    let dialect = Dialect::of(path);
     // What monitors, witnesses and log shippers speak; the console never does.
-    let basic = path.starts_with("/trail/") || path.starts_with("/services/collector");
+    let basic = path.starts_with("/trail/") || dialect.takes_basic();
     let found = subject::identify(&app, &parts, basic).await;
     let allowed = match (needs, found) {
         (Needs::Public, Ok(subject)) => Ok(Some(subject)),
@@ -31,9 +33,7 @@ pub async fn guard(State((app, needs)): State<(App, Needs)>, request: Request, n
             }
             next.run(Request::from_parts(parts, body)).await
         }
-        Err(error) if path.starts_with("/services/collector") && !matches!(error, Error::State(_)) => {
-            ingest::refused(&error)
-        }
+        Err(error) if dialect != Dialect::Own => dialect.refuse(error, &parts),
         Err(error) => {
             let unknown = subject::is_unknown(&error);
             let mut response = match error {

@@ -2,6 +2,7 @@
 
 mod access;
 mod backups;
+mod hooks;
 mod ingest;
 mod keep;
 mod notify;
@@ -127,6 +128,22 @@ impl Problem {
 
     pub fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// Answers in the words of another protocol: `answer` is given the status and what went wrong. When to come back,
+    /// and a fault of ours for the log, go along.
+    pub fn say(self, answer: impl FnOnce(StatusCode, &str) -> Response) -> Response {
+        let status = self.status();
+        let text = self.0.detail.clone().unwrap_or_else(|| self.0.title.to_owned());
+        let mut own = self.into_response();
+        let mut response = answer(status, &text);
+        if let Some(wait) = own.headers_mut().remove(header::RETRY_AFTER) {
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
+        }
+        if let Some(fault) = own.extensions_mut().remove::<Fault>() {
+            response.extensions_mut().insert(fault);
+        }
+        response
     }
 
     pub fn detail_text(&self) -> Option<&str> {

@@ -24,7 +24,7 @@ use tower_http::compression::CompressionLayer;
 use super::assets::{self, Assets};
 use super::client::Peer;
 use super::envelope::envelope;
-use super::router;
+use super::{elastic, router};
 use crate::app::App;
 use crate::config::Tls;
 
@@ -43,8 +43,12 @@ pub enum TlsError {
 
 /// Everything that is answered, in its layers.
 pub fn service(app: &App, console: Assets) -> Router {
+    let root = app.clone();
     router::api(app)
         .fallback(move |method: Method, uri: Uri, headers: HeaderMap| async move {
+            if elastic::asks_for_root(&method, &uri, &headers) {
+                return elastic::greeting(&root);
+            }
             assets::serve(console, &method, &uri, &headers)
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

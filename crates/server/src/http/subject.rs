@@ -22,12 +22,13 @@ pub enum Shown {
 }
 
 /// Reads what a request shows. A token wins over a cookie. `Splunk …` is how HEC clients write a token; where basic
-/// authentication is accepted, the password is the token and the name is ignored.
+/// authentication is accepted, its password is the token and the name is ignored, and so is the key of `ApiKey …`.
 pub fn shown(headers: &HeaderMap, basic: bool) -> Shown {
     if let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
         let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
         let token = match scheme.to_ascii_lowercase().as_str() {
             "bearer" | "splunk" => Some(rest.trim().to_owned()),
+            "apikey" if basic => Some(api_key(rest.trim())),
             "basic" if basic => STANDARD
                 .decode(rest.trim())
                 .ok()
@@ -44,6 +45,13 @@ pub fn shown(headers: &HeaderMap, basic: bool) -> Shown {
         (name == COOKIE).then(|| value.to_owned())
     });
     cookie.map_or(Shown::Nothing, Shown::Cookie)
+}
+
+/// An API key as Elasticsearch's clients send it: Base64 of `id:key`, where the key is the token; or the token alone.
+fn api_key(text: &str) -> String {
+    let pair = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let key = pair.as_deref().and_then(|pair| pair.split_once(':')).map_or(text, |(_, key)| key);
+    key.to_owned()
 }
 
 /// The subject of a request.

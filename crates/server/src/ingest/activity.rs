@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sqlx::SqlitePool;
+use tokio_util::sync::CancellationToken;
 
 use super::health::{FOLLOWER, Health};
 use super::registry::Registry;
@@ -26,9 +27,10 @@ pub struct Needs {
     pub clock: Clock,
     pub registry: Arc<Registry>,
     pub health: Arc<Health>,
+    pub stop: CancellationToken,
 }
 
-/// Follows the trail and keeps the health of every source. Runs for ever.
+/// Follows the trail and keeps the health of every source, until it is told to stop; then it stores what it knows.
 pub async fn follow(needs: Needs) {
     let position = loop {
         match followers::position(&needs.pool, FOLLOWER).await {
@@ -53,6 +55,15 @@ pub async fn follow(needs: Needs) {
                 None => return,
             },
             _ = tick.tick() => None,
+            () = needs.stop.cancelled() => {
+                // What the selection left out last is in memory alone.
+                let now = needs.clock.now();
+                needs.health.tick(now, false, |_| false);
+                if let Err(error) = needs.health.save(&needs.pool, follower.position(), now).await {
+                    tracing::warn!(%error, "the health of the sources is not stored; it is read from the trail again");
+                }
+                return;
+            }
         };
         match read {
             None => {}

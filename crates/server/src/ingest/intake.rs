@@ -20,7 +20,9 @@ use wire::mapping::{Meta, Outcome, Recognised};
 
 use super::body::{self, BodyError, Piece};
 use super::health::NO_SOURCE;
-use super::registry::{Compiled, Reader, Registry, RegistryError};
+use super::messages::Message;
+use super::registry::{Compiled, Reader, ReaderRef, Registry, RegistryError};
+use super::routed::Routed;
 use super::selection::{Counter, Selection};
 use crate::append::{self, Admitted, Door, Origin};
 use crate::clock::Clock;
@@ -84,6 +86,8 @@ pub enum Records {
     Body(Vec<u8>),
     /// Records that a listener has cut already.
     Cut(Vec<Vec<u8>>),
+    /// Pieces of one buffer, each for a source of its own; the sender's source counts for none of them.
+    Routed(Routed),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +113,9 @@ pub type Refusal = (&'static str, String, Option<String>);
 
 /// A record that was not understood.
 #[derive(Debug, Clone)]
-struct Reject {
+pub(super) struct Reject {
     index: usize,
+    peer: Option<IpAddr>,
     code: &'static str,
     error: String,
     field: Option<String>,
@@ -118,12 +123,40 @@ struct Reject {
     record: Vec<u8>,
 }
 
+/// Under whose name a record is read, and by what.
+struct Route {
+    sender: Sender,
+    reader: Option<Reader>,
+}
+
+/// What came of records so far.
 #[derive(Default)]
-struct Reading {
+pub(super) struct Reading {
     admitted: Vec<Admitted>,
     skipped: u64,
     left_out: Vec<Counter>,
     rejects: Vec<Reject>,
+}
+
+impl Reading {
+    pub(super) fn refuse(&mut self, sender: &Sender, index: usize, (code, error, field): Refusal, record: &[u8]) {
+        let source = sender.source.clone().unwrap_or_else(|| "events".to_owned());
+        self.rejects.push(Reject { index, peer: sender.peer, code, error, field, source, record: record.to_vec() });
+    }
+
+    pub(super) fn seen(&self) -> usize {
+        self.admitted.len() + self.rejects.len()
+    }
+
+    pub(super) fn append(&mut self, other: &mut Self) {
+        self.admitted.append(&mut other.admitted);
+        self.skipped += other.skipped;
+        self.rejects.append(&mut other.rejects);
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Admitted>, Vec<Reject>) {
+        (self.admitted, self.rejects)
+    }
 }
 
 /// Takes batches in.
@@ -179,6 +212,14 @@ impl Intake {
         &self.selection
     }
 
+    pub(super) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Room for a body of `bytes`; given back when the permit is dropped.
     pub fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, IntakeError> {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
@@ -197,16 +238,22 @@ impl Intake {
         records: Records,
         key: Option<&str>,
     ) -> Result<Receipt, IntakeError> {
-        if !sender.identity.may_send_to(sender.source.as_deref()) {
-            let name = sender.source.unwrap_or_else(|| NO_SOURCE.to_owned());
-            return Err(RegistryError::NotGranted { name }.into());
-        }
+        self.take_shared(sender, Arc::new(records), key).await
+    }
+
+    /// The same for a caller that tries again when the server is busy, and keeps the batch for that.
+    pub async fn take_shared(
+        self: &Arc<Self>,
+        sender: Sender,
+        records: Arc<Records>,
+        key: Option<&str>,
+    ) -> Result<Receipt, IntakeError> {
         let tag = key.map(|key| tag_of(sender.key_name(), key, &records));
         let _flight = tag.as_ref().map(|tag| self.enter(tag.key)).transpose()?;
-        let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
+        let routes = self.routes(&sender, &records)?;
 
-        let (intake, who) = (self.clone(), sender.clone());
-        let reading = tokio::task::spawn_blocking(move || intake.read(&who, reader.as_ref(), &records))
+        let intake = self.clone();
+        let reading = tokio::task::spawn_blocking(move || intake.read(&routes, &records))
             .await
             .map_err(|_| IntakeError::Broken)??;
 
@@ -222,15 +269,36 @@ impl Intake {
         if left_out > 0 && !receipt.repeated {
             self.selection.count(reading.left_out);
         }
-        self.set_aside(&sender, tag.as_ref(), reading.rejects, &mut receipt).await?;
+        self.set_aside(tag.as_ref(), &reading.rejects, &mut receipt).await?;
         Ok(receipt)
+    }
+
+    /// The source of each record, with what reads it: one for all, or those that a routed batch names.
+    fn routes(&self, sender: &Sender, records: &Records) -> Result<Vec<Route>, RegistryError> {
+        let route = |source: Option<&str>| {
+            if !sender.identity.may_send_to(source) {
+                return Err(RegistryError::NotGranted { name: source.unwrap_or(NO_SOURCE).to_owned() });
+            }
+            let reader = source.map(|name| self.registry.reader(name)).transpose()?.flatten();
+            Ok(Route { sender: Sender { source: source.map(str::to_owned), ..sender.clone() }, reader })
+        };
+        match records {
+            Records::Routed(routed) => routed.sources.iter().map(|name| route(Some(name))).collect(),
+            Records::Body(_) | Records::Cut(_) => Ok(vec![route(sender.source.as_deref())?]),
+        }
     }
 
     /// Reads one record again, as when it is replayed: the events it makes now, or why it still makes none.
     pub fn reread(&self, sender: &Sender, record: &[u8]) -> Result<Result<Vec<Admitted>, Refusal>, RegistryError> {
         let reader = sender.source.as_deref().map(|name| self.registry.reader(name)).transpose()?.flatten();
         let mut reading = Reading::default();
-        self.read_piece(sender, reader.as_ref(), 0, Piece { bytes: record, broken: None }, &mut reading);
+        self.read_piece(
+            sender,
+            reader.as_ref().map(Reader::by),
+            0,
+            Piece { bytes: record, broken: None },
+            &mut reading,
+        );
         Ok(match reading.rejects.pop() {
             Some(reject) => Err((reject.code, reject.error, reject.field)),
             None => {
@@ -251,8 +319,20 @@ impl Intake {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(bytes)));
     }
 
-    fn read(&self, sender: &Sender, reader: Option<&Reader>, records: &Records) -> Result<Reading, IntakeError> {
+    fn read(&self, routes: &[Route], records: &Records) -> Result<Reading, IntakeError> {
         let mut reading = Reading::default();
+        if let Records::Routed(routed) = records {
+            reading.admitted.reserve(routed.pieces.len());
+            for (index, piece) in routed.pieces.iter().enumerate() {
+                let Some(Route { sender, reader }) = routes.get(usize::from(piece.source)) else { continue };
+                let bytes = routed.buffer.get(piece.range.clone()).unwrap_or_default();
+                let piece = Piece { bytes, broken: piece.broken };
+                self.read_piece(sender, reader.as_ref().map(Reader::by), index, piece, &mut reading);
+            }
+            return Ok(reading);
+        }
+        let Some(Route { sender, reader }) = routes.first() else { return Ok(reading) };
+        let reader = reader.as_ref().map(Reader::by);
         match records {
             Records::Body(content) => {
                 let lines = reader.is_some_and(|reader| !reads_json(reader, content));
@@ -271,6 +351,7 @@ impl Intake {
                     self.read_piece(sender, reader, index, Piece { bytes: record, broken: None }, &mut reading);
                 }
             }
+            Records::Routed(_) => {}
         }
         Ok(reading)
     }
@@ -278,7 +359,7 @@ impl Intake {
     fn read_piece(
         &self,
         sender: &Sender,
-        reader: Option<&Reader>,
+        reader: Option<ReaderRef<'_>>,
         index: usize,
         piece: Piece<'_>,
         reading: &mut Reading,
@@ -297,19 +378,36 @@ impl Intake {
     fn read_one(
         &self,
         sender: &Sender,
-        reader: Option<&Reader>,
+        reader: Option<ReaderRef<'_>>,
         index: usize,
         piece: Piece<'_>,
         reading: &mut Reading,
     ) {
         let outcome = match (piece.broken, reader) {
             (Some(reason), _) => Err(("body", reason.to_owned(), None)),
-            (None, Some(reader)) => self.map(sender, reader, piece.bytes, reading),
+            (None, Some(reader)) => self.map(sender, reader, piece.bytes, None, reading),
             (None, None) => self.admit_json(sender, piece.bytes).map(|admitted| self.keep(vec![admitted], reading)),
         };
-        if let Err((code, error, field)) = outcome {
-            let source = sender.source.clone().unwrap_or_else(|| "events".to_owned());
-            reading.rejects.push(Reject { index, code, error, field, source, record: piece.bytes.to_vec() });
+        if let Err(refusal) = outcome {
+            reading.refuse(sender, index, refusal, piece.bytes);
+        }
+    }
+
+    /// Reads a message whose header is known already.
+    pub(super) fn read_message(
+        &self,
+        sender: &Sender,
+        reader: Option<ReaderRef<'_>>,
+        index: usize,
+        message: &Message<'_>,
+        reading: &mut Reading,
+    ) {
+        let outcome = match reader {
+            Some(reader) => self.map(sender, reader, message.bytes, Some(message), reading),
+            None => self.admit_json(sender, message.bytes).map(|admitted| self.keep(vec![admitted], reading)),
+        };
+        if let Err(refusal) = outcome {
+            reading.refuse(sender, index, refusal, message.bytes);
         }
     }
 
@@ -326,8 +424,8 @@ impl Intake {
         mapping: Option<&str>,
         value: event::Value<'_>,
     ) -> Result<Admitted, Refusal> {
-        let origin =
-            Origin { source, provider: Some(&sender.provider), mapping, device: sender.identity.device.as_deref() };
+        let device = sender.identity.device.as_deref();
+        let origin = Origin { source, provider: Some(&sender.provider), mapping, device };
         let admitted = self.door.admit(value, origin).map_err(|invalid| {
             let field = invalid.errors.first().map(|error| error.field.clone());
             ("invalid", invalid.to_string(), field)
@@ -354,8 +452,16 @@ impl Intake {
         }
     }
 
-    fn map(&self, sender: &Sender, reader: &Reader, record: &[u8], reading: &mut Reading) -> Result<(), Refusal> {
-        let meta = Meta { received_at: self.clock.now(), peer: sender.peer, syslog: None };
+    fn map(
+        &self,
+        sender: &Sender,
+        reader: ReaderRef<'_>,
+        record: &[u8],
+        message: Option<&Message<'_>>,
+        reading: &mut Reading,
+    ) -> Result<(), Refusal> {
+        let meta =
+            Meta { received_at: self.clock.now(), peer: sender.peer, syslog: message.map(|message| message.header) };
         let known = |record: &Recognised<'_>| {
             let knows = |compiled: &&Arc<Compiled>| record.fits(&compiled.mapping);
             reader.telling.iter().find(knows).map(|compiled| &compiled.mapping)
@@ -369,12 +475,21 @@ impl Intake {
             Outcome::Events(values) => {
                 let other = reader.telling.iter().find(|other| std::ptr::eq(&other.mapping, used));
                 let (source, label) = match other {
-                    Some(other) => (Some(other.name.as_str()), &other.label),
+                    Some(other) if sender.identity.may_send_to(Some(&other.name)) => {
+                        (Some(other.name.as_str()), &other.label)
+                    }
+                    Some(other) => (sender.source.as_deref(), &other.label),
                     None => (sender.source.as_deref(), &reader.compiled.label),
                 };
                 // All events of a record, or none: a half of it could not be replayed.
                 let mut admitted = Vec::with_capacity(values.len());
-                for value in values {
+                let client = message.and_then(|message| message.client);
+                for mut value in values {
+                    if let (Some(client), event::Value::Object(fields)) = (client, &mut value)
+                        && fields.get("tls").is_none()
+                    {
+                        fields.insert("tls", event::Value::from(client.fields()));
+                    }
                     admitted.push(self.admit(sender, source, Some(label), value)?);
                 }
                 self.keep(admitted, reading);
@@ -383,13 +498,12 @@ impl Intake {
         })
     }
 
-    async fn set_aside(
-        &self,
-        sender: &Sender,
-        tag: Option<&Tag>,
-        rejects: Vec<Reject>,
-        receipt: &mut Receipt,
-    ) -> Result<(), IntakeError> {
+    /// Sets aside what nobody waits for a receipt of.
+    pub(super) async fn keep_rejects(&self, rejects: &[Reject]) -> Result<(), IntakeError> {
+        self.set_aside(None, rejects, &mut Receipt::default()).await
+    }
+
+    async fn set_aside(&self, tag: Option<&Tag>, rejects: &[Reject], receipt: &mut Receipt) -> Result<(), IntakeError> {
         if rejects.is_empty() {
             return Ok(());
         }
@@ -403,7 +517,7 @@ impl Intake {
             .map(|reject| New {
                 source: &reject.source,
                 received_at,
-                peer: sender.peer.map(|peer| peer.to_string()),
+                peer: reject.peer.map(|peer| peer.to_string()),
                 code: reject.code,
                 reason: &reject.error,
                 field: reject.field.as_deref(),
@@ -415,12 +529,12 @@ impl Intake {
         let ids = set_aside::add(&self.pool, &kept).await?;
         self.waiting_records.fetch_add(ids.len() as u64, Ordering::Relaxed);
         self.waiting_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.count_rejections(&rejects);
+        self.count_rejections(rejects);
 
         let mut ids = ids.into_iter();
         for reject in rejects {
-            let set_aside = if keep(&reject) { ids.next().map(|id| id.to_string()) } else { None };
-            let mut error = reject.error;
+            let set_aside = if keep(reject) { ids.next().map(|id| id.to_string()) } else { None };
+            let mut error = reject.error.clone();
             if set_aside.is_none() {
                 error.push_str(if full {
                     "; not kept, since too much waits to be settled"
@@ -429,7 +543,7 @@ impl Intake {
                 });
             }
             if receipt.rejected.len() < RECEIPT_REJECTED_MAX {
-                receipt.rejected.push(Rejected { index: reject.index, error, field: reject.field, set_aside });
+                receipt.rejected.push(Rejected { index: reject.index, error, field: reject.field.clone(), set_aside });
             } else {
                 receipt.rejected_more += 1;
             }
@@ -507,7 +621,7 @@ impl Drop for Flight {
 }
 
 /// Whether a body is JSON for this mapping, rather than lines of text.
-fn reads_json(reader: &Reader, content: &[u8]) -> bool {
+fn reads_json(reader: ReaderRef<'_>, content: &[u8]) -> bool {
     let json = reader.compiled.mapping.decoders().contains(&Decoder::Json);
     json && matches!(content.trim_ascii_start().first(), Some(b'{' | b'['))
 }
@@ -521,6 +635,7 @@ fn tag_of(sender: &str, key: &str, records: &Records) -> Tag {
     let mut body = Sha256::new();
     match records {
         Records::Body(content) => body.update(content),
+        Records::Routed(routed) => body.update(&routed.buffer),
         Records::Cut(records) => {
             for record in records {
                 body.update((record.len() as u64).to_be_bytes());

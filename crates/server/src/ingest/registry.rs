@@ -68,7 +68,28 @@ pub struct NewVersion<'a> {
     pub now_ms: i64,
 }
 
+/// What reads the records of a source.
+#[derive(Clone)]
+pub struct Reader {
+    compiled: Arc<Compiled>,
+    telling: Arc<Vec<Arc<Compiled>>>,
+}
+
 impl Reader {
+    pub fn by(&self) -> ReaderRef<'_> {
+        ReaderRef { compiled: &self.compiled, telling: &self.telling }
+    }
+}
+
+/// [`Reader`], borrowed.
+#[derive(Clone, Copy)]
+pub struct ReaderRef<'t> {
+    pub compiled: &'t Compiled,
+    /// Other mappings that may know a record better; empty for a source that has a mapping of its own.
+    pub telling: &'t [Arc<Compiled>],
+}
+
+impl ReaderRef<'_> {
     /// The records of a bundle, where this is one: of the source's own mapping, or of one that recognises its first.
     pub fn split<'r>(&self, record: &'r [u8], meta: &Meta<'_>) -> Option<Vec<&'r [u8]>> {
         self.compiled.mapping.split(record).or_else(|| {
@@ -87,14 +108,44 @@ struct Tables {
     mappings: HashMap<String, Arc<Compiled>>,
     /// Those that recognise their records, in force: what `generic` and `cef` hand records over to.
     telling: Arc<Vec<Arc<Compiled>>>,
+    /// The administrator's own sources by the applications their mappings name, in small letters.
+    apps: HashMap<String, String>,
 }
 
-/// What reads the records of a source.
+impl Tables {
+    /// Those that may know a record better than this mapping does.
+    fn telling_of(&self, mapping: &str) -> Option<&Arc<Vec<Arc<Compiled>>>> {
+        matches!(mapping, "generic" | "cef").then_some(&self.telling)
+    }
+
+    fn reads<'t>(&'t self, compiled: &'t Compiled) -> ReaderRef<'t> {
+        let telling = self.telling_of(&compiled.name).map_or(&[][..], |telling| telling);
+        ReaderRef { compiled, telling }
+    }
+}
+
+/// Which source reads which syslog message, as it was settled when this was asked for. Cheap to clone.
 #[derive(Clone)]
-pub struct Reader {
-    pub compiled: Arc<Compiled>,
-    /// Other mappings that may know a record better; empty for a source that has a mapping of its own.
-    pub telling: Arc<Vec<Arc<Compiled>>>,
+pub struct Routes(Arc<Tables>);
+
+impl Routes {
+    /// The source of a message that names none, by its application, else by its form; and the mapping that reads it.
+    pub fn of(&self, message: &Syslog<'_>) -> (&str, Option<ReaderRef<'_>>) {
+        let tables = &*self.0;
+        let app = message.app.as_deref().unwrap_or_default();
+        let own = if tables.apps.is_empty() || app.is_empty() {
+            None
+        } else if app.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            tables.apps.get(&app.to_ascii_lowercase())
+        } else {
+            tables.apps.get(app)
+        };
+        let name = own.map_or_else(|| mapping::for_app(message), String::as_str);
+        let source = tables.sources.get(name).filter(|source| source.enabled);
+        let source = source.or_else(|| tables.sources.get("generic"));
+        let Some(source) = source else { return ("generic", None) };
+        (&source.name, tables.mappings.get(&source.mapping).map(|compiled| tables.reads(compiled)))
+    }
 }
 
 /// The sources and mappings in force. Reading takes no lock for longer than a clone.
@@ -148,6 +199,12 @@ impl Registry {
         let mut telling: Vec<Arc<Compiled>> = telling.cloned().collect();
         telling.sort_by(|a, b| a.name.cmp(&b.name));
         tables.telling = Arc::new(telling);
+        for source in tables.sources.values().filter(|source| source.enabled && !source.builtin) {
+            let Some(compiled) = tables.mappings.get(&source.mapping) else { continue };
+            for app in compiled.mapping.apps() {
+                tables.apps.insert(app.to_ascii_lowercase(), source.name.clone());
+            }
+        }
         *self.tables.write() = Arc::new(tables);
         Ok(())
     }
@@ -165,24 +222,13 @@ impl Registry {
         }
         let compiled = tables.mappings.get(&source.mapping).cloned();
         let compiled = compiled.ok_or_else(|| RegistryError::UnknownMapping { name: source.mapping.clone() })?;
-        let telling = match source.mapping.as_str() {
-            "generic" | "cef" => tables.telling.clone(),
-            _ => Arc::default(),
-        };
+        let telling = tables.telling_of(&source.mapping).cloned().unwrap_or_default();
         Ok(Some(Reader { compiled, telling }))
     }
 
-    /// Which source reads a syslog message that names none: by its application, else by its form.
-    pub fn of_syslog(&self, message: &Syslog<'_>) -> String {
-        let tables = self.tables.read().clone();
-        let app = message.app.as_deref().unwrap_or_default();
-        let own = tables.sources.values().filter(|source| source.enabled && !source.builtin).find(|source| {
-            let mapping = tables.mappings.get(&source.mapping);
-            mapping.is_some_and(|compiled| compiled.mapping.apps().iter().any(|known| known.eq_ignore_ascii_case(app)))
-        });
-        let name = own.map_or_else(|| mapping::for_app(message), |source| source.name.as_str());
-        let enabled = tables.sources.get(name).is_some_and(|source| source.enabled);
-        if enabled { name.to_owned() } else { "generic".to_owned() }
+    /// How syslog messages find their sources at this moment.
+    pub fn routes(&self) -> Routes {
+        Routes(self.tables.read().clone())
     }
 
     pub fn source(&self, name: &str) -> Option<Source> {

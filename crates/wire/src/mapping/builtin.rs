@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::Mapping;
 use super::head::{Head, head};
+use super::{Mapping, Meta};
 use crate::syslog::Syslog;
 
 /// A mapping that ships with Belfry.
@@ -38,6 +38,7 @@ const BUILTIN: &[Builtin] = shipped![
     "beyondtrust",
     "bitwarden",
     "cef",
+    "cloudevents",
     "cloudtrail",
     "cyberark",
     "delinea",
@@ -46,11 +47,14 @@ const BUILTIN: &[Builtin] = shipped![
     "github",
     "gitlab",
     "google-cloud",
+    "google-workspace",
     "keeper",
     "keycloak",
     "kubernetes",
+    "mysql",
     "okta",
     "onepassword",
+    "otlp",
     "pam",
     "pam360",
     "postgresql",
@@ -93,6 +97,21 @@ pub fn for_app(syslog: &Syslog<'_>) -> &'static str {
     let app = syslog.app.as_deref().unwrap_or_default();
     let app = app.rsplit('/').next().unwrap_or(app);
     named(|head| is_one_of(app, &head.apps)).unwrap_or("generic")
+}
+
+/// The fields that a product itself uses, decoded from a record that is in the trail: by the shipped mapping that read
+/// it (`name@version`), else by whichever decoder fits. What [`event::native`] asks for.
+pub fn native_fields(mapping: Option<&str>, record: &str) -> Option<event::Object<'static>> {
+    static ANY: OnceLock<Option<Mapping>> = OnceLock::new();
+    let shipped = mapping.and_then(|id| find(id.split('@').next()?));
+    let any =
+        || ANY.get_or_init(|| Mapping::compile("any", "1", "# decoder: json, cef, leef, xml, kv, text").ok()).as_ref();
+    let meta = Meta::at(jiff::Timestamp::UNIX_EPOCH);
+    let decode = |mapping: &Mapping| match mapping.native(record.as_bytes(), &meta) {
+        Ok(event::Value::Object(fields)) => Some(fields),
+        _ => None,
+    };
+    shipped.and_then(decode).or_else(|| any().and_then(decode))
 }
 
 fn named(fits: impl Fn(&Head) -> bool) -> Option<&'static str> {

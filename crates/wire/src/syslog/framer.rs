@@ -121,6 +121,13 @@ impl Framer {
         self.carry_out(step)
     }
 
+    /// Gives back memory that is not needed while nothing comes.
+    pub fn rest_buffer(&mut self) {
+        self.buffer.drain(..self.start.min(self.buffer.len()));
+        self.start = 0;
+        self.buffer.shrink_to_fit();
+    }
+
     /// Bytes that wait for the rest of their message.
     pub fn pending(&self) -> usize {
         self.rest().len()

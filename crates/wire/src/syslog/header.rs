@@ -7,13 +7,38 @@ use jiff::Timestamp;
 use super::{Form, Syslog, structured, trim_end};
 use crate::time;
 
-/// Reads a message. Never fails: what has no header is [`Form::Text`]. Bytes that aren't UTF-8 become U+FFFD here;
-/// whoever keeps the record keeps the bytes.
+/// Reads a message. Never fails: what has no header is [`Form::Text`]. What isn't UTF-8 is read as UTF-16 where a byte
+/// order mark says so, else byte by byte as Latin-1; whoever keeps the record keeps the bytes.
 pub fn parse(record: &[u8], received_at: Timestamp) -> Syslog<'_> {
+    match text_of(record) {
+        Cow::Borrowed(text) => parse_text(text, received_at),
+        Cow::Owned(text) => parse_text(&text, received_at).into_owned(),
+    }
+}
+
+/// The text of a record in whatever encoding it is.
+pub(crate) fn text_of(record: &[u8]) -> Cow<'_, str> {
+    let wide: Option<fn([u8; 2]) -> u16> = match record {
+        [0xff, 0xfe, ..] => Some(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => Some(u16::from_be_bytes),
+        _ => None,
+    };
+    if let Some(read) = wide {
+        let units = record.as_chunks::<2>().0.iter().skip(1).map(|pair| read(*pair));
+        let text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+        return Cow::Owned(text.trim_end_matches(['\n', '\r', '\0']).to_owned());
+    }
     let record = trim_end(record);
     match std::str::from_utf8(record) {
-        Ok(text) => parse_text(text, received_at),
-        Err(_) => parse_text(&String::from_utf8_lossy(record), received_at).into_owned(),
+        Ok(text) => Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(_) => {
+            let mut text = String::with_capacity(record.len() + 16);
+            for chunk in record.utf8_chunks() {
+                text.push_str(chunk.valid());
+                text.extend(chunk.invalid().iter().map(|byte| char::from(*byte)));
+            }
+            Cow::Owned(text)
+        }
     }
 }
 
@@ -60,6 +85,11 @@ fn rfc5424(text: &str, priority: Option<u8>, received_at: Timestamp) -> Option<S
         return None;
     }
     let (host, rest) = word(rest);
+    // Some vaults put their record right behind the host, where the application belongs.
+    if ["CEF:", "LEEF:", "{"].iter().any(|format| rest.starts_with(format)) {
+        let message = Syslog::text(Cow::Borrowed(rest));
+        return Some(Syslog { form: Form::Rfc5424, priority, time, host: present(host), ..message });
+    }
     let (app, rest) = word(rest);
     let (process_id, rest) = word(rest);
     let (message_id, rest) = word(rest);
@@ -268,7 +298,19 @@ mod tests {
             "2023-05-25 22:24:19,357 WARN  [org.key] (x) type=LOGIN_ERROR",
             (Form::Text, "", "", "", "", "2023-05-25 22:24:19,357 WARN  [org.key] (x) type=LOGIN_ERROR"),
         );
-        let m = parse(b"<13>caf\xe9", Timestamp::UNIX_EPOCH);
-        assert_eq!(m.message, "caf\u{fffd}");
+    }
+
+    #[test]
+    fn other_encodings_are_read() {
+        let message = |record: &[u8]| parse(record, Timestamp::UNIX_EPOCH).message.into_owned();
+        assert_eq!(message(b"<13>caf\xe9 cr\xe8me \xc3\xa9"), "café crème é");
+        let text = "<13>su: жур\r\n";
+        let wide = |order: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(order).collect()
+        };
+        assert_eq!(message(&wide(u16::to_le_bytes)), "жур");
+        assert_eq!(message(&wide(u16::to_be_bytes)), "жур");
+        assert_eq!(message(b"\xff\xfe"), "");
+        assert_eq!(message(b"\xff\xfe\x00"), "");
     }
 }

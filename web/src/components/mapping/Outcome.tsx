@@ -59,6 +59,6 @@ export function Outcome({ errors, result, empty, onError }: { errors: readonly C
 /** The event without the record that it was made of, which stands beside it anyway. */
 function withoutRecord(event: unknown): unknown {
   if (typeof event !== 'object' || event === null || !('event' in event) || typeof event.event !== 'object' || event.event === null) return event
-  const { original: _original, original_base64: _exact, ...rest } = event.event as Record<string, unknown>
-  return { ...event, event: rest }
+  const rest = Object.entries(event.event).filter(([name]) => name !== 'original' && name !== 'original_base64')
+  return { ...event, event: Object.fromEntries(rest) }
 }

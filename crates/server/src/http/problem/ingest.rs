@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 use super::Problem;
+use crate::http::body::BodyFault;
 use crate::ingest::body::BodyError;
+use crate::ingest::inputs::Error as InputsError;
 use crate::ingest::replays::ReplaysError;
 use crate::ingest::selection::SelectionError;
 use crate::ingest::{IntakeError, RegistryError};
@@ -22,6 +24,49 @@ impl From<IntakeError> for Problem {
             IntakeError::InFlight => Self::conflict("a batch with this Idempotency-Key is being taken at this moment")
                 .retry_after(Duration::from_secs(1)),
             error @ (IntakeError::State(_) | IntakeError::Broken) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<InputsError> for Problem {
+    fn from(error: InputsError) -> Self {
+        match error {
+            InputsError::NotFound(_) => Self::not_found(error.to_string()),
+            InputsError::Invalid(parts) => {
+                let detail = parts.first().map(|part| part.detail.clone()).unwrap_or_default();
+                parts.into_iter().fold(
+                    Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The input can't be used").detail(detail),
+                    |problem, part| problem.part(part.pointer, part.detail),
+                )
+            }
+            InputsError::Conflict(reason) => Self::conflict(reason),
+            InputsError::State(source) => source.into(),
+            InputsError::Record(source) => source.into(),
+            error @ InputsError::Inputs(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<BodyFault> for Problem {
+    fn from(error: BodyFault) -> Self {
+        let text = error.to_string();
+        match error {
+            BodyFault::Encoding => Self::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "encoding",
+                "The body is packed in a way not understood here",
+            )
+            .detail(text),
+            BodyFault::TooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large").detail(text)
+            }
+            BodyFault::Silent => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, "slow-body", "The body did not come").detail(text)
+            }
+            BodyFault::BrokenOff(_) => Self::bad_request(text),
+            BodyFault::Busy { retry_after } => busy(retry_after, &text),
+            BodyFault::Damaged(error) => error.into(),
+            error @ BodyFault::Unpacking(_) => Self::internal(&error),
         }
     }
 }

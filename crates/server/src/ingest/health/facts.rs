@@ -35,6 +35,17 @@ pub struct Setting {
     pub set_at_ms: i64,
 }
 
+impl Setting {
+    /// Whether it says outright that a source may be silent since then.
+    fn allows(self, since_ms: i64, now_ms: i64) -> bool {
+        match self.mode {
+            SilenceMode::Off => true,
+            SilenceMode::Set => u64::try_from((now_ms - since_ms) / 1_000).unwrap_or(0) < self.after_seconds,
+            SilenceMode::Learned => false,
+        }
+    }
+}
+
 impl Default for Setting {
     fn default() -> Self {
         Self { mode: SilenceMode::Learned, after_seconds: 0, set_at_ms: 0 }
@@ -66,6 +77,7 @@ pub struct Heard {
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Facts {
     pub events: u64,
     pub first_ms: Option<i64>,
@@ -162,8 +174,8 @@ impl Facts {
                 self.rhythm.skip(now_ms);
                 None
             }
-            // It was told to be patient meanwhile.
-            (false, Some(_)) if off || setting.mode != SilenceMode::Learned => {
+            // It was told to be patient meanwhile. That we listen only since a moment ago is no reason.
+            (false, Some(since)) if off || setting.allows(since, now_ms) => {
                 self.silent_ms = None;
                 None
             }
@@ -329,6 +341,12 @@ mod tests {
         let up = START + 3_600_000;
         assert_eq!(facts.tick(set(60), false, up + 59_000, up), None);
         assert!(facts.tick(set(60), false, up + 60_000, up).is_some());
+        // Down and up again while it is silent: that is known, and not told again.
+        assert_eq!(facts.tick(set(60), false, up + 90_000, up + 80_000), None);
+        assert_eq!(facts.tick(set(60), false, up + 900_000, up + 80_000), None);
+        assert!(facts.silent_ms.is_some());
+        assert_eq!(facts.tick(set(7_200), false, up + 900_000, up + 80_000), None);
+        assert!(facts.silent_ms.is_none());
         // Expected, and never came.
         let mut never = Facts::default();
         assert_eq!(never.tick(set(60), false, START + 10_000, START), None);

@@ -18,6 +18,7 @@ const BEHIND_MS: i64 = 30_000;
 
 /// The lags of the newest events, in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Lags {
     recent: VecDeque<i64>,
     at_ms: i64,

@@ -27,6 +27,7 @@ const FORGET: f64 = 0.999;
 
 /// What was learned of one source. Depends on what it was told alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rhythm {
     /// Events per hour, by hour of the week.
     mean: Vec<f64>,

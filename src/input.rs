@@ -1,0 +1,108 @@
+//! `belfry input`
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::Answer;
+use crate::output::{self, Format};
+use crate::remote::Remote;
+use crate::resource::{Edit, Kind, put};
+
+const INPUTS: Kind = Kind {
+    noun: "input",
+    path: "/api/v1/inputs",
+    columns: &[
+        ("NAME", "name"),
+        ("KIND", "kind"),
+        ("SOURCE", "source"),
+        ("STATE", "state"),
+        ("RECORDS", "records"),
+        ("SET ASIDE", "rejected"),
+        ("LAST", "last_at"),
+        ("LAST ERROR", "last_error"),
+    ],
+    editable: &["name", "kind", "source", "settings", "enabled"],
+    key: "id",
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    remote: Remote,
+    /// How to show results
+    #[arg(long, value_enum, default_value_t, global = true)]
+    format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// All inputs, and what they do now
+    List,
+    /// One input, with how far it has read; its secrets are hidden
+    Show { input: String },
+    /// Make an input
+    ///
+    /// files: paths, from (begin|end), record_start. journald: units, directory, from. nats: servers, subjects, queue,
+    /// stream, durable, tls, certificate_authority, token, username, password. kafka: brokers, topics, from, tls,
+    /// certificate_authority, username, password.
+    Add {
+        name: String,
+        /// files, journald, nats or kafka
+        #[arg(long)]
+        kind: String,
+        /// The source whose mapping reads the records; without it each finds its own, as a syslog message does
+        #[arg(long, default_value = "")]
+        source: String,
+        /// One setting: paths=["/var/log/app/*.log"]; a value that is JSON is taken as JSON; @FILE reads it from a file
+        #[arg(long = "setting", value_name = "NAME=VALUE")]
+        settings: Vec<String>,
+        #[command(flatten)]
+        edit: Edit,
+    },
+    /// Change an input: --set enabled=false, --set settings.paths=[…]
+    Update {
+        input: String,
+        #[command(flatten)]
+        edit: Edit,
+    },
+    /// Try whether it could read
+    Test { input: String },
+    /// Remove an input; its events stay
+    Remove { input: String },
+}
+
+pub async fn run(args: Args) -> Result<Answer> {
+    let client = args.remote.client()?;
+    match args.command {
+        Command::List => INPUTS.list(&client, args.format).await?,
+        Command::Show { input } => INPUTS.show(&client, &input, args.format).await?,
+        Command::Add { name, kind, source, settings, edit } => {
+            let mut body = json!({"name": name, "kind": kind, "source": source, "enabled": true, "settings": {}});
+            for pair in &settings {
+                let (name, text) =
+                    pair.split_once('=').ok_or_else(|| anyhow::anyhow!("--setting {pair}: write NAME=VALUE"))?;
+                let value = match text.strip_prefix('@') {
+                    Some(file) => Value::String(crate::resource::read(file)?.trim_end().to_owned()),
+                    None => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+                };
+                put(&mut body, &format!("settings.{name}"), value)?;
+            }
+            edit.apply(&mut body)?;
+            INPUTS.create(&client, &body, args.format).await?;
+        }
+        Command::Update { input, edit } => INPUTS.update(&client, &input, &edit, args.format).await?,
+        Command::Test { input } => {
+            let path = INPUTS.path_of(&client, &input).await?;
+            let result = client.post(&format!("{path}/test"), &json!({})).await?;
+            output::one(args.format, &result)?;
+            if result["ok"] != true {
+                return Ok(Answer::No);
+            }
+        }
+        Command::Remove { input } => INPUTS.delete(&client, &input).await?,
+    }
+    Ok(Answer::Yes)
+}
