@@ -57,7 +57,10 @@ fn the_collector_answers_as_splunk_does() {
     assert_eq!(code(&post("", r#"{"event":""}"#)), (400, 13));
     assert_eq!(code(&post("", r#"{"event":"a","fields":{"x":{"y":1}}}"#)), (400, 15));
     assert_eq!(code(&post("/event?source=nobody", r#"{"event":"a"}"#)), (400, 7));
-    let mixed = post("/event", "{\"event\":\"hec good one\"}{\"host\":\"x\"}\n{oops}\n{\"event\":\"hec good two\"}");
+    let mixed = post(
+        "/event",
+        "{\"sourcetype\":\"app\",\"event\":\"hec good one\"}{\"host\":\"x\"}\n{oops}\n{\"event\":\"hec good two\",\"sourcetype\":\"app\"}",
+    );
     assert_eq!((code(&mixed), mixed.json()["invalid-event-number"].clone()), ((400, 12), json!(1)));
     assert_eq!(belfry.search("message: *good*").len(), 2);
     let waiting = belfry.get("/api/v1/set-aside").good();

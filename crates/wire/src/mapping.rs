@@ -391,8 +391,10 @@ impl Recognised<'_> {
                     !record.get(&mark.join(".")).is_null()
                         || !mark.iter().fold(record, |of, name| of.get(name)).is_null()
                 };
-                let all = |record: Val<'_>| mapping.head.marks.iter().all(|mark| there(record, mark));
-                !mapping.head.marks.is_empty() && (all(native) || inner.is_some_and(all))
+                mapping.head.marks.iter().filter(|set| !set.is_empty()).any(|set| {
+                    let all = |record: Val<'_>| set.iter().all(|mark| there(record, mark));
+                    all(native) || inner.is_some_and(all)
+                })
             }
             _ => false,
         }

@@ -238,7 +238,7 @@ impl<'a> Log<'a> {
             }
         }
         member(out, "sourcetype");
-        out.extend_from_slice(b"\"otlp\"");
+        json_text::string(out, if resource.service.is_empty() { &b"otlp"[..] } else { resource.service.as_slice() });
         member(out, "fields");
         out.push(b'{');
         if self.observed != 0 && self.time != 0 {

@@ -32,6 +32,7 @@ macro_rules! shipped {
 
 const BUILTIN: &[Builtin] = shipped![
     "alertmanager",
+    "asciinema",
     "auditd",
     "authentik",
     "azure",
@@ -48,6 +49,7 @@ const BUILTIN: &[Builtin] = shipped![
     "gitlab",
     "google-cloud",
     "google-workspace",
+    "journald",
     "keeper",
     "keycloak",
     "kubernetes",
@@ -63,6 +65,7 @@ const BUILTIN: &[Builtin] = shipped![
     "sshd",
     "sudo",
     "teleport",
+    "tlog",
     "vault",
     "vaultwarden",
     "warpgate",

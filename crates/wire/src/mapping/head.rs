@@ -17,8 +17,8 @@ pub(super) struct Head {
     pub apps: Vec<String>,
     /// Vendors and products in the header of CEF and LEEF.
     pub vendors: Vec<String>,
-    /// Fields that together show that a JSON record is this product's, each as the names of its path.
-    pub marks: Vec<Vec<String>>,
+    /// Sets of fields that show that a JSON record is this product's: all of one set, each as the names of its path.
+    pub marks: Vec<Vec<Vec<String>>>,
     /// Other names for the source.
     pub aliases: Vec<String>,
     /// Where a record holds the things that become an event each.
@@ -54,7 +54,7 @@ pub(super) fn head(program: &str) -> Result<Head, Vec<CompileError>> {
             "apps" => head.apps.extend(names(value)),
             "vendors" => head.vendors.extend(names(value)),
             "aliases" => head.aliases.extend(names(value)),
-            "marks" => head.marks.extend(names(value).map(|dotted| path(&dotted))),
+            "marks" => head.marks.push(names(value).map(|dotted| path(&dotted)).collect()),
             "each" if value.starts_with('.') => head.each = Some(inner(value)),
             "bundle" if value.starts_with('.') => head.bundle = Some(inner(value)),
             "columns" => {

@@ -49,10 +49,16 @@ pub enum TestError {
         #[source]
         source: io::Error,
     },
-    #[error("{} does not compile", path.display())]
+    #[error("{} does not compile{}", path.display(), listed(errors))]
     Compile { path: PathBuf, errors: Vec<CompileError> },
     #[error("{} has no samples", path.display())]
     NoSamples { path: PathBuf },
+}
+
+/// The first few errors, each with its place and what to do about it.
+fn listed(errors: &[CompileError]) -> String {
+    let help = |error: &CompileError| error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+    errors.iter().take(5).map(|error| format!("\n  {error}{}", help(error))).collect()
 }
 
 /// The moment at which samples are taken to have come in: years are inferred from it.
@@ -88,6 +94,12 @@ fn try_file(mapping: &Mapping, file: &Path, update: bool, report: &mut Report) -
     let expected_path = file.with_extension("expected.json");
     let expected = match update {
         true => Vec::new(),
+        false if !expected_path.exists() => {
+            let what =
+                "there is nothing to compare with yet; write what comes out with --update, and read it".to_owned();
+            report.problems.push(Problem { file: expected_path, line: 0, what });
+            return Ok(());
+        }
         false => serde_json::from_str::<Vec<serde_json::Value>>(&read(&expected_path)?).unwrap_or_default(),
     };
     let mut results = Vec::new();

@@ -82,7 +82,7 @@ fn a_record_in_the_body_gets_an_envelope() {
     assert_eq!(
         got,
         [json!({
-            "time": 1_767_323_045.123_456_7, "host": "web-1", "source": "shop", "sourcetype": "otlp", "event": "{\"a\": \"é\"}",
+            "time": 1_767_323_045.123_456_7, "host": "web-1", "source": "shop", "sourcetype": "shop", "event": "{\"a\": \"é\"}",
             "fields": {"otel.log.severity.number": 9, "otel.log.severity.text": "INFO", "otel.event.name": "user.login", "trace_id": "01".repeat(16),
                 "service.name": "shop", "host.name": "web-1", "otel.scope.name": "audit", "otel.scope.version": "1.2",
                 "user.name": "ada", "port": -1, "ratio": 0.5, "ok": true, "list": ["x", null], "map": {"k": "/wA="}},

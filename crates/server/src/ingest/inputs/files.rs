@@ -224,7 +224,7 @@ impl Reader {
             resumed: false,
         };
         turn.steps.push((part.to_owned(), fresh));
-        if !old.is_telling() {
+        if !old.is_known() {
             return;
         }
         let copy = neighbours(&path).into_iter().find_map(|other| {
@@ -278,9 +278,8 @@ impl Reader {
             let known = self.known.get(&id).map(|known| Mark::read(&known.position));
             let known_not = known.is_none();
             let mark = match known {
-                Some(mark) if mark.fits(&file) => mark,
-                // The number of the file was given to another one.
-                Some(_) => self.begin(&file, From::Begin),
+                // One that does not fit was emptied, or its number was given to another: the next look finds out.
+                Some(mark) => mark,
                 None => self.begin(&file, if self.first { self.settings.from } else { From::Begin }),
             };
             if known_not && mark.offset > 0 {

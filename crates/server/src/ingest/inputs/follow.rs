@@ -54,7 +54,12 @@ impl Mark {
         self.print_bytes == 0 || print(file, self.print_bytes).is_some_and(|found| found == self.print)
     }
 
-    /// Whether a file that fits is surely a copy: a few equal bytes are no proof.
+    /// Whether a file beside it that fits may be its copy.
+    pub fn is_known(&self) -> bool {
+        self.print_bytes >= 16
+    }
+
+    /// Whether any file that fits is surely a copy: a few equal bytes are no proof.
     pub fn is_telling(&self) -> bool {
         self.print_bytes >= 64
     }
