@@ -1,7 +1,9 @@
 // Walks the console as a person does, in a real browser, against a real server:
 // `BELFRY_URL=… BELFRY_USER=… BELFRY_PASSWORD=… npm run e2e`. It needs an administrator; it leaves a rule and a few events behind.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
@@ -10,6 +12,10 @@ import { BASE, complaints, launch, signIn } from './browser.ts'
 const RUN = Date.now().toString(36)
 const ACTOR = `e2e-${RUN}`
 const HOST = `vault-${RUN}`
+const PRODUCT = `gate-${RUN}`
+// Actions of a mapping begin with its name, in the letters that an action may have.
+const ACTION = `gate_${RUN}.passed`
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const PATIENCE = { timeout: 40_000 }
 
 let browser: Browser
@@ -42,6 +48,25 @@ async function send(action: string, more: object = {}): Promise<number> {
   }, event)
   assert.equal(answer.status, 200, answer.text)
   return (JSON.parse(answer.text) as { first: number }).first
+}
+
+/** Sends records to the source that the test makes, as the product would write them. */
+async function sendRaw(body: string): Promise<{ accepted: number }> {
+  return page.evaluate(
+    async ([source, text]) => (await (await fetch(`/api/v1/events?source=${source}`, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: text })).json()) as { accepted: number },
+    [PRODUCT, body] as const,
+  )
+}
+
+/** Looks for what keeps people out: no names, too little contrast, broken structure. */
+async function axe(where: string): Promise<void> {
+  await page.evaluate(AXE)
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run: (at: Document, options: object) => Promise<{ violations: Array<{ id: string; impact: string; nodes: Array<{ html: string }> }> }> } }
+    const { violations } = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa'] })
+    return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).slice(0, 3).join(' | ')}`)
+  })
+  assert.deepEqual(found, [], where)
 }
 
 const rows = () => page.getByRole('grid', { name: 'events' }).getByRole('row').filter({ hasNot: page.getByRole('columnheader') })
@@ -180,7 +205,7 @@ test('the trail is verified, and every page opens on its own link', async () => 
   await page.goto(`${BASE}/trail`)
   await page.getByRole('button', { name: 'Verify now' }).click()
   await page.getByText('The trail is whole').waitFor({ timeout: 90_000 })
-  for (const [path, name] of [['/', 'Overview'], ['/events', 'Events'], ['/reports', 'Reports'], ['/runs', 'Runs of reports'], ['/inbox', 'Inbox'], ['/rules', 'Rules'], ['/rules/new', 'New rule'], ['/channels', 'Channels'], ['/deliveries', 'Deliveries'], ['/sources', 'Sources'], ['/sources/vault', /Vault/], ['/mappings/vault', /Mapping vault/], ['/trail', 'Trail'], ['/retention', 'Retention'], ['/retention?tab=erasures', 'Retention'], ['/backups', 'Backups'], ['/settings', 'Settings'], ['/settings?tab=tokens', 'Settings']] as const) {
+  for (const [path, name] of [['/', 'Overview'], ['/events', 'Events'], ['/reports', 'Reports'], ['/runs', 'Runs of reports'], ['/inbox', 'Inbox'], ['/rules', 'Rules'], ['/rules/new', 'New rule'], ['/channels', 'Channels'], ['/deliveries', 'Deliveries'], ['/sources', 'Sources'], ['/sources/vault', /Vault/], ['/set-aside', 'Set aside'], ['/mappings', 'Mappings'], ['/mappings/new', 'New mapping'], ['/mappings/vault', /Mapping vault/], ['/applications', 'Applications'], ['/trail', 'Trail'], ['/retention', 'Retention'], ['/retention?tab=erasures', 'Retention'], ['/backups', 'Backups'], ['/settings', 'Settings'], ['/settings?tab=tokens', 'Settings']] as const) {
     await page.goto(BASE + path)
     await page.getByRole('heading', { level: 1, name }).waitFor(PATIENCE)
   }
@@ -270,6 +295,119 @@ test('a master key is made, a backup is encrypted to it, and a drill proves that
   await card.getByRole('button', { name: 'Prove it' }).click()
   await card.getByText('The shares opened it').waitFor(PATIENCE)
   await shot('backups-drilled')
+})
+
+test('one raw line becomes a working mapping, and what is sent becomes an event', async () => {
+  await page.goto(`${BASE}/mappings`)
+  await page.getByRole('link', { name: 'New mapping' }).click()
+  await page.getByLabel('Name').fill(PRODUCT)
+  await page.getByLabel('One raw line').fill(JSON.stringify({ when: '2026-11-20T08:00:00Z', who: ACTOR, client_ip: '192.0.2.7:51000', what: 'passed', gate: 'north' }))
+  await page.getByLabel('The program to start from').getByText('.native.who').waitFor(PATIENCE)
+  await page.getByText('Without a mapping of its own').waitFor()
+  await page.getByRole('button', { name: 'Go on in the editor' }).click()
+  await page.getByRole('region', { name: 'Result' }).getByText('Becomes 1 event').waitFor(PATIENCE)
+  await axe('the editor')
+
+  // A mistake is marked where it is, with what to do; taken back, the event is there again.
+  const program = page.getByRole('textbox', { name: 'Program' })
+  await program.click()
+  await page.keyboard.press('Control+End')
+  await page.keyboard.type('\n.message = nonsense(.native.gate)')
+  await page.getByRole('region', { name: 'Result' }).getByText(/^line \d+, column \d+/).first().waitFor(PATIENCE)
+  await page.locator('.cm-lint-marker-error').first().waitFor(PATIENCE)
+  for (let n = 0; n < 34; n++) await page.keyboard.press('Backspace')
+  await page.keyboard.type('\n.entity.name = te')
+  await page.getByRole('option', { name: /^text/ }).first().waitFor()
+  await page.keyboard.press('Enter')
+  await page.keyboard.type('.native.gate')
+  await page.getByRole('region', { name: 'Result' }).getByText('"north"').waitFor(PATIENCE)
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('Control+s')
+  await page.getByText('Mapping saved').waitFor(PATIENCE)
+  await page.getByRole('heading', { level: 1, name: `Mapping ${PRODUCT}` }).waitFor(PATIENCE)
+
+  await sendRaw(JSON.stringify({ when: new Date().toISOString(), who: ACTOR, client_ip: '192.0.2.9', what: 'passed', gate: 'south' }))
+  await page.goto(`${BASE}/events?from=now-7d&to=now&filter=${encodeURIComponent(`event.action: ${ACTION}`)}`)
+  await rows().filter({ hasText: 'south' }).or(rows().filter({ hasText: ACTOR })).first().waitFor(PATIENCE)
+})
+
+test('what is set aside is found by its kind, the mapping is mended, and a replay makes events of it', async () => {
+  const told = await sendRaw(['{"who":"ada", "gate":', '{"who":"bola", "gate":', 'no record at all 17', 'no record at all 18'].join('\n'))
+  assert.equal(told.accepted, 0)
+  await page.goto(`${BASE}/set-aside`)
+  const groups = page.getByRole('grid', { name: 'set-aside-groups' })
+  await groups.getByRole('row').filter({ hasText: PRODUCT }).first().waitFor(PATIENCE)
+  await axe('set aside')
+  await groups.getByRole('row').filter({ hasText: PRODUCT }).filter({ hasText: 'no record at all' }).click()
+  const records = page.getByRole('grid', { name: 'set-aside', exact: true })
+  await records.getByText('no record at all 18').first().waitFor(PATIENCE)
+  await axe('a group')
+  await records.getByText('no record at all 17').first().click()
+  const record = page.getByRole('complementary', { name: 'Record' })
+  await record.getByText('Bytes', { exact: true }).click()
+  await record.getByText('no record at all').first().waitFor()
+  await page.keyboard.press('Escape')
+  const group = page.url()
+
+  await page.getByRole('link', { name: 'Mend the mapping' }).click()
+  await page.getByRole('region', { name: 'Result' }).getByText('Would be set aside').waitFor(PATIENCE)
+  const program = page.getByRole('textbox', { name: 'Program' })
+  await program.click()
+  await page.keyboard.press('Control+Home')
+  await page.keyboard.press('End')
+  await page.keyboard.type(', text')
+  await page.getByRole('region', { name: 'Result' }).getByText('Becomes 1 event').waitFor(PATIENCE)
+  await page.getByRole('tab', { name: 'What would change' }).click()
+  await page.getByRole('button', { name: /^Read the last/ }).click()
+  await page.getByText(/the same/).waitFor(PATIENCE)
+  await page.getByRole('tab', { name: 'Versions' }).click()
+  await page.getByRole('button', { name: 'Compare' }).first().click()
+  await page.getByLabel(/^From version 1 to the draft/).waitFor()
+  await axe('versions')
+  await page.getByRole('button', { name: 'Save as version 2' }).click()
+  await page.getByText('Mapping saved').waitFor(PATIENCE)
+
+  await page.goto(group)
+  await page.getByRole('button', { name: /^Replay 2/ }).click()
+  await page.getByText('2 became events').or(page.locator('strong', { hasText: /^2$/ })).first().waitFor(PATIENCE)
+  await page.getByRole('heading', { name: /^Replay of a group/ }).waitFor()
+  await page.getByText('done', { exact: true }).first().waitFor(PATIENCE)
+
+  // What is left is given up, with a reason.
+  await page.goto(`${BASE}/set-aside`)
+  await groups.getByRole('row').filter({ hasText: PRODUCT }).first().click()
+  await page.getByRole('button', { name: /^Discard 2/ }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Reason').fill('cut off by a test')
+  await dialog.getByRole('button', { name: 'Discard 2' }).click()
+  await page.getByText('2 records discarded').waitFor(PATIENCE)
+})
+
+test('a source, an application with a device, and every new page can be used by everybody', async () => {
+  await page.goto(`${BASE}/sources/${PRODUCT}`)
+  await page.getByRole('heading', { level: 1 }).waitFor(PATIENCE)
+  for (const tab of ['Health', 'Gaps', 'Set aside', 'Left out', 'How to send', 'Settings']) {
+    await page.getByRole('tab', { name: new RegExp(`^${tab}`) }).click()
+    await page.waitForTimeout(300)
+    await axe(`the tab ${tab} of a source`)
+  }
+  await page.goto(`${BASE}/applications`)
+  await page.getByRole('button', { name: 'New application' }).first().click()
+  await page.getByRole('dialog').getByLabel('Name').fill(`payroll-${RUN}`)
+  await page.getByRole('dialog').getByRole('button', { name: 'Make the application' }).click()
+  await page.getByRole('heading', { level: 1, name: `payroll-${RUN}` }).waitFor(PATIENCE)
+  await page.getByRole('button', { name: 'Enrol a device' }).first().click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Make the token' }).click()
+  await page.getByRole('dialog').getByText(/belfry enroll .*ble_/).waitFor(PATIENCE)
+  await page.getByRole('button', { name: 'I have copied it' }).click()
+  await page.getByText('Tokens that wait for their device').waitFor(PATIENCE)
+  await axe('an application')
+  for (const path of ['/sources', '/mappings', '/mappings/new', '/applications']) {
+    await page.goto(BASE + path)
+    await page.getByRole('heading', { level: 1 }).waitFor(PATIENCE)
+    await page.waitForTimeout(500)
+    await axe(path)
+  }
 })
 
 test('nothing was refused by the content policy and no script failed', () => {

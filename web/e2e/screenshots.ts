@@ -8,11 +8,11 @@ const folder = process.argv[2] ?? 'screenshots'
 const only = process.argv[3]
 const SIZES = [
   { name: '1440', width: 1440, height: 900 },
-  { name: '390', width: 390, height: 844 },
+  { name: '360', width: 360, height: 780 },
 ]
 
 type Prepare = (page: Page) => Promise<void>
-const openFirst: Prepare = (page) => page.getByRole('grid').getByRole('row').nth(page.viewportSize()?.width === 390 ? 0 : 1).click({ timeout: 5_000 })
+const openFirst: Prepare = (page) => page.getByRole('grid').getByRole('row').nth(page.viewportSize()?.width === 360 ? 0 : 1).click({ timeout: 5_000 })
 const tab = (name: string): Prepare => (page) => page.getByRole('tab', { name }).click()
 
 const SHOTS: Array<{ name: string; path: string; then?: Prepare }> = [
@@ -36,8 +36,16 @@ const SHOTS: Array<{ name: string; path: string; then?: Prepare }> = [
   { name: 'channel-new', path: '/channels/new' },
   { name: 'sources', path: '/sources' },
   { name: 'source', path: '/sources/vault' },
-  { name: 'set-aside', path: '/sources?tab=set-aside' },
+  { name: 'set-aside', path: '/set-aside' },
+  { name: 'set-aside-group', path: '/set-aside', then: openFirst },
+  { name: 'set-aside-record', path: '/set-aside', then: (page) => openFirst(page).then(() => page.getByRole('grid', { name: 'set-aside', exact: true }).waitFor()).then(() => settled(page)).then(() => openFirst(page)) },
+  { name: 'set-aside-discarded', path: '/set-aside?state=discarded' },
+  { name: 'mappings', path: '/mappings' },
+  { name: 'mapping-new', path: '/mappings/new?name=turnstile', then: (page) => page.getByLabel('One raw line').fill('{"when":"2026-11-20T08:00:00Z","who":"ada","client_ip":"192.0.2.7:51000","gate":"north","what":"passed","ok":true}') },
   { name: 'mapping', path: '/mappings/vault' },
+  { name: 'mapping-versions', path: '/mappings/vault?tab=versions' },
+  { name: 'mapping-reference', path: '/mappings/vault?tab=reference' },
+  { name: 'mapping-change', path: '/mappings/vault?tab=dry-run', then: (page) => page.getByRole('button', { name: /^Read the last/ }).click() },
   { name: 'trail', path: '/trail' },
   { name: 'retention', path: '/retention' },
   { name: 'retention-policy', path: '/retention?open=new' },

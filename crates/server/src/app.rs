@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::data::Data;
 use crate::ingest::health::Health;
 use crate::ingest::inputs::Inputs;
+use crate::ingest::replays::Replays;
 use crate::ingest::{Hooks, Intake};
 use crate::keep::backup::Backups;
 use crate::keep::removal::Removals;
@@ -69,6 +70,8 @@ pub struct Parts {
     pub backups: Backups,
     /// Takes in what senders send.
     pub intake: Arc<Intake>,
+    /// Replays of what was set aside.
+    pub replays: Replays,
     /// The endpoints that others post to.
     pub hooks: Arc<Hooks>,
     /// How every source is.

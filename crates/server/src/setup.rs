@@ -219,6 +219,7 @@ pub async fn open(config: Config, data: Data, clock: Clock) -> Result<App, Error
         removals: Removals::default(),
         backups,
         intake,
+        replays: Default::default(),
         hooks,
         health,
         inputs: Inputs::default(),

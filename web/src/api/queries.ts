@@ -171,18 +171,120 @@ export const backupSettings = queryOptions({ queryKey: ['backups', 'settings'], 
 
 export const sources = queryOptions({ queryKey: ['sources'], queryFn: () => answer(http.GET('/api/v1/sources')), refetchInterval: 15_000 })
 
-export const setAside = (source: string | undefined, state: string) =>
+export const sourceHealth = (name: string) =>
+  queryOptions({ queryKey: ['sources', name, 'health'], queryFn: () => answer(http.GET('/api/v1/sources/{name}/health', { params: { path: { name } } })), refetchInterval: 15_000 })
+
+export const selection = queryOptions({ queryKey: ['selection'], queryFn: () => answer(http.GET('/api/v1/selection')) })
+
+export const applications = queryOptions({ queryKey: ['applications', 'list'], queryFn: () => answer(http.GET('/api/v1/applications')), refetchInterval: 30_000 })
+
+export const application = (name: string) =>
+  queryOptions({ queryKey: ['applications', 'one', name], queryFn: () => answer(http.GET('/api/v1/applications/{name}', { params: { path: { name } } })) })
+
+export const devices = (name: string) =>
+  queryOptions({ queryKey: ['applications', 'devices', name], queryFn: () => answer(http.GET('/api/v1/applications/{name}/devices', { params: { path: { name } } })), refetchInterval: 10_000 })
+
+export const enrolments = (name: string) =>
+  queryOptions({ queryKey: ['applications', 'enrolments', name], queryFn: () => answer(http.GET('/api/v1/applications/{name}/enrolments', { params: { path: { name } } })), refetchInterval: 10_000 })
+
+export const hooks = queryOptions({ queryKey: ['hooks'], queryFn: () => answer(http.GET('/api/v1/hooks')), refetchInterval: 15_000 })
+
+export const inputs = queryOptions({
+  queryKey: ['inputs'],
+  queryFn: async () => (await answer(http.GET('/api/v1/inputs'))) as { items: T.Input[] },
+  refetchInterval: 5_000,
+})
+
+// What was set aside, and the mappings that read what sources send
+
+export interface SetAsideFilter {
+  source?: string
+  group?: string
+  state: string
+}
+
+export const setAside = (filter: SetAsideFilter) =>
   infiniteQueryOptions({
-    queryKey: ['set-aside', source, state],
-    queryFn: ({ pageParam, signal }) => answer(http.GET('/api/v1/set-aside', { params: { query: { source, state, cursor: cursorOf(pageParam) } }, signal })),
+    queryKey: ['set-aside', 'records', filter],
+    queryFn: ({ pageParam, signal }) => answer(http.GET('/api/v1/set-aside', { params: { query: { ...filter, cursor: cursorOf(pageParam) } }, signal })),
     initialPageParam: FIRST,
     getNextPageParam: following,
   })
 
-export const mappings = queryOptions({ queryKey: ['mappings'], queryFn: () => answer(http.GET('/api/v1/mappings')) })
+export const setAsideRecord = (id: string) =>
+  queryOptions({ queryKey: ['set-aside', 'record', id], queryFn: () => answer(http.GET('/api/v1/set-aside/records/{id}', { params: { path: { id } } })) })
+
+export const setAsideGroups = (source?: string) =>
+  infiniteQueryOptions({
+    queryKey: ['set-aside', 'groups', source],
+    queryFn: ({ pageParam, signal }) => answer(http.GET('/api/v1/set-aside/groups', { params: { query: { source, cursor: cursorOf(pageParam) } }, signal })),
+    initialPageParam: FIRST,
+    getNextPageParam: following,
+    refetchInterval: 30_000,
+  })
+
+export const setAsideGroup = (id: string) =>
+  queryOptions({
+    queryKey: ['set-aside', 'group', id],
+    queryFn: async () => {
+      try {
+        return await answer(http.GET('/api/v1/set-aside/groups/{id}', { params: { path: { id } } }))
+      } catch (failure) {
+        // Its last record was settled.
+        if (failure instanceof Problem && failure.status === 404) return null
+        throw failure
+      }
+    },
+  })
+
+export const replay = (id: string) =>
+  queryOptions({
+    queryKey: ['replays', id],
+    queryFn: () => answer(http.GET('/api/v1/set-aside/replays/{id}', { params: { path: { id } } })),
+    refetchInterval: (query) => (query.state.data?.state === 'running' ? 400 : false),
+    retry: false,
+  })
+
+export const mappings = queryOptions({ queryKey: ['mappings', 'list'], queryFn: () => answer(http.GET('/api/v1/mappings')) })
 
 export const mapping = (name: string) =>
-  queryOptions({ queryKey: ['mappings', name], queryFn: () => answer(http.GET('/api/v1/mappings/{name}', { params: { path: { name } } })) })
+  queryOptions({ queryKey: ['mappings', 'one', name], queryFn: () => answer(http.GET('/api/v1/mappings/{name}', { params: { path: { name } } })) })
+
+export const mappingSamples = (name: string) =>
+  queryOptions({ queryKey: ['mappings', 'samples', name], queryFn: () => answer(http.GET('/api/v1/mappings/{name}/samples', { params: { path: { name } } })) })
+
+export const mappingVersions = (name: string) =>
+  queryOptions({ queryKey: ['mappings', 'versions', name], queryFn: () => answer(http.GET('/api/v1/mappings/{name}/versions', { params: { path: { name } } })) })
+
+export const mappingVersion = (name: string, version: number) =>
+  queryOptions({
+    queryKey: ['mappings', 'versions', name, version],
+    queryFn: () => answer(http.GET('/api/v1/mappings/{name}/versions/{version}', { params: { path: { name, version } } })),
+    staleTime: Infinity,
+  })
+
+export const mappingReference = queryOptions({ queryKey: ['mapping-reference'], queryFn: () => answer(http.GET('/api/v1/mappings/reference')), staleTime: Infinity })
+
+/** What a draft makes of samples. */
+export const mappingTest = (name: string, program: string, samples: string[]) =>
+  queryOptions({
+    queryKey: ['mapping-test', name, program, samples],
+    queryFn: ({ signal }) => answer(http.POST('/api/v1/mappings/{name}/test', { params: { path: { name } }, body: { program, samples }, signal })),
+    retry: false,
+    gcTime: 60_000,
+  })
+
+export const proposal = (record: string, name: string) =>
+  queryOptions({
+    queryKey: ['mapping-proposal', record, name],
+    queryFn: ({ signal }) => answer(http.POST('/api/v1/mappings/propose', { body: { record, name }, signal })),
+    retry: false,
+    enabled: record.trim() !== '',
+    staleTime: Infinity,
+    gcTime: 60_000,
+  })
+
+// Users and access
 
 export const users = queryOptions({ queryKey: ['users'], queryFn: () => answer(http.GET('/api/v1/users')) })
 

@@ -24,6 +24,186 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/applications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All applications.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["applications_list"];
+        put?: never;
+        /**
+         * Register an application.
+         * @description Needs the privilege `applications:manage`.
+         */
+        post: operations["applications_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One application.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["applications_get"];
+        /**
+         * Change what an application is called and whether it is on. Its grants have routes of their own.
+         * @description Needs the privilege `applications:manage`.
+         */
+        put: operations["applications_update"];
+        post?: never;
+        /**
+         * Remove an application with its devices. What it sent stays.
+         * @description Needs the privilege `applications:manage`.
+         */
+        delete: operations["applications_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{name}/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The devices of an application.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["devices_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{name}/devices/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Rename, suspend, resume a device, or say where it may come from.
+         * @description Needs the privilege `applications:manage`.
+         */
+        put: operations["devices_update"];
+        post?: never;
+        /**
+         * Remove a device. Its credential is worth nothing from then on.
+         * @description Needs the privilege `applications:manage`.
+         */
+        delete: operations["devices_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{name}/enrolments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Places for devices that nobody has taken yet.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["enrolments_list"];
+        put?: never;
+        /**
+         * Make a one-time token for a device. It is shown this once.
+         * @description Needs the privilege `applications:manage`.
+         */
+        post: operations["enrolments_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{name}/enrolments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take a one-time token back.
+         * @description Needs the privilege `applications:manage`.
+         */
+        delete: operations["enrolments_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{name}/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Share a source or mapping with an application, or change what it may do with it.
+         * @description Needs the privilege `applications:manage`.
+         */
+        put: operations["grants_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{name}/grants/{kind}/{of}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take a source or mapping from an application.
+         * @description Needs the privilege `applications:manage`.
+         */
+        delete: operations["grants_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/backups": {
         parameters: {
             query?: never;
@@ -290,6 +470,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cloudevents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send CloudEvents 1.0: structured, batch, or binary with `ce-` headers.
+         * @description The same event sent again, with the same `source` and `id`, is answered with its first position and adds nothing.
+         *
+         *     Needs the privilege `events:write`.
+         */
+        post: operations["cloud_events_send"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deliveries": {
         parameters: {
             query?: never;
@@ -342,6 +544,90 @@ export interface paths {
          * @description Needs the privilege `deliveries:read`.
          */
         get: operations["deliveries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/enroll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enrol: exchange a one-time token for a credential of one's own.
+         * @description Needs nothing.
+         */
+        post: operations["devices_enroll"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/mappings/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A mapping that is shared with the application of the device that asks.
+         * @description Needs a session or any token.
+         */
+        get: operations["devices_mapping_get"];
+        /**
+         * Save a new version of a mapping that is shared with the application of the device that asks.
+         * @description Needs a session or any token.
+         */
+        put: operations["devices_mapping_save"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a new credential; the one that is shown stays good for the overlap.
+         * @description Needs a session or any token.
+         */
+        post: operations["devices_rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/self": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the device that asks is, and what is shared with it.
+         * @description Needs a session or any token.
+         */
+        get: operations["devices_self"];
         put?: never;
         post?: never;
         delete?: never;
@@ -451,7 +737,7 @@ export interface paths {
          * Send events: an object, an array, or one object a line; also packed with gzip or zstd.
          * @description The answer says which positions in the trail the events have, and which records were set aside and why. What is
          *     accepted is on disk when the answer comes. `Idempotency-Key` makes a retry harmless. With `?source=NAME` the records
-         *     are read by the mapping of that source.
+         *     are read by the mapping of that source. CloudEvents, known by their headers, are taken as at `/api/v1/cloudevents`.
          *
          *     Needs the privilege `events:write`.
          */
@@ -767,6 +1053,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All hooks, with what came by them.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["hooks_list"];
+        put?: never;
+        /**
+         * Make a hook. Its secret is in this answer and in no other.
+         * @description Needs the privilege `sources:write`.
+         */
+        post: operations["hooks_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hooks/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change a hook. Its secret stays; a new one comes by `rotate`.
+         * @description Needs the privilege `sources:write`.
+         */
+        put: operations["hooks_update"];
+        post?: never;
+        /**
+         * Remove a hook. Its events stay.
+         * @description Needs the privilege `sources:write`.
+         */
+        delete: operations["hooks_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hooks/{name}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a hook a new secret, shown this once. The one before is good for a while.
+         * @description Needs the privilege `sources:write`.
+         */
+        post: operations["hooks_rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/inbox": {
         parameters: {
             query?: never;
@@ -847,6 +1201,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/inputs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All inputs, with what they do now and how far they have read, without their secrets.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["inputs_list"];
+        put?: never;
+        /**
+         * Make an input. It begins to read at once, unless it is switched off.
+         * @description Needs the privilege `sources:write`.
+         */
+        post: operations["inputs_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inputs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One input.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["inputs_get"];
+        /**
+         * Change an input: it becomes what is given. How far it has read stays; secrets given as `••••` stay.
+         * @description Needs the privilege `sources:write`.
+         */
+        put: operations["inputs_update"];
+        post?: never;
+        /**
+         * Remove an input, and what it knew of how far it had read. Its events stay.
+         * @description Needs the privilege `sources:write`.
+         */
+        delete: operations["inputs_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inputs/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Whether the input could read, tried now: files that match, the server that answers. Nothing is taken.
+         * @description Needs the privilege `sources:write`.
+         */
+        post: operations["inputs_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/mappings": {
         parameters: {
             query?: never;
@@ -880,7 +1306,8 @@ export interface paths {
          */
         get: operations["mappings_get"];
         /**
-         * Save a new version of a mapping. It reads what comes from now on; nothing that is in the trail changes.
+         * Save a new version of a mapping. It reads what comes from now on; nothing that is in the trail changes. Where samples
+         *     that could be read so far can't be read any more, it is refused with 409 `samples-broken`, unless it is forced.
          * @description Needs the privilege `mappings:write`.
          */
         put: operations["mappings_save"];
@@ -1387,6 +1814,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/selection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All rules that leave events out.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["selection_list"];
+        put?: never;
+        /**
+         * Leave events of one source, type or filter out from now on.
+         * @description Needs the privilege `selection:write`.
+         */
+        post: operations["selection_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/selection/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * How many events of the last days a rule would have left out, by type. Changes nothing.
+         * @description Needs the privilege `events:read`.
+         */
+        post: operations["selection_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/selection/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A rule, and what it left out.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["selection_get"];
+        /**
+         * Change a rule. What it left out so far is recorded before.
+         * @description Needs the privilege `selection:write`.
+         */
+        put: operations["selection_update"];
+        post?: never;
+        /**
+         * Remove a rule: all it left out is kept from now on.
+         * @description Needs the privilege `selection:write`.
+         */
+        delete: operations["selection_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -1443,7 +1942,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Records that could not be understood, the newest first.
+         * Records that could not be understood, the newest first. A page of large records is shorter than asked for.
          * @description Needs the privilege `sources:read`.
          */
         get: operations["set_aside_list"];
@@ -1485,7 +1984,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Read records again that were set aside, after the mapping was mended.
+         * Read records again, after the mapping was mended, and wait for it: at most 10,000 in one call.
          * @description Needs the privilege `sources:write`.
          */
         post: operations["set_aside_replay"];
@@ -1562,6 +2061,66 @@ export interface paths {
          * @description Needs the privilege `sources:write`.
          */
         delete: operations["sources_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{name}/gaps/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that somebody has looked at missing records, and what became of it.
+         * @description Needs the privilege `sources:write`.
+         */
+        post: operations["gap_acknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{name}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is known of a source, with its time line, its hosts and its gaps.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["source_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{name}/silence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say when a source counts as silent: by its own rhythm, after a set time, or never.
+         * @description Needs the privilege `sources:write`.
+         */
+        put: operations["source_silence"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1723,6 +2282,33 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hooks/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Answers Okta's question whether this endpoint is meant.
+         * @description Needs nothing.
+         */
+        get: operations["hook_verification"];
+        put?: never;
+        /**
+         * Takes a webhook, when it shows that its sender knows the secret.
+         * @description 200 says that it is on disk, or set aside with its reason; there is nothing to repeat then. Slack's
+         *     `url_verification` is answered with its challenge.
+         *
+         *     Needs nothing.
+         */
+        post: operations["hook_take"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -1755,66 +2341,6 @@ export interface paths {
          * @description Needs nothing.
          */
         get: operations["readyz"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/services/collector": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Splunk HTTP Event Collector.
-         * @description Needs the privilege `events:write`.
-         */
-        post: operations["collector"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/services/collector/event": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Splunk HTTP Event Collector.
-         * @description Needs the privilege `events:write`.
-         */
-        post: operations["collector_event"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/services/collector/health": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Whether the collector takes events.
-         * @description Needs nothing.
-         */
-        get: operations["collector_health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1884,10 +2410,286 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/mappings/propose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draft a mapping from one record.
+         * @description Needs the privilege `sources:read`.
+         */
+        post: operations["mappings_propose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/reference": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a program may use: functions, fields, decoders.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_reference"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/{name}/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold a program against what is in the trail: the newest events of a source are read again from their records.
+         * @description Needs the privilege `sources:read`.
+         */
+        post: operations["mappings_dry_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/{name}/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The records that stand beside a mapping.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_samples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The versions of a mapping, the newest first; at most 100, and the one that ships with Belfry.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/{name}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version of a mapping, with its program. To restore it, save its program.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Records taken out, one JSON object a line, the newest first. That they were taken is an event.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open records in groups of one kind of reason, the largest first.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_groups_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/groups/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One group, with the addresses its records came from.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_groups_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/records/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One record.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/replays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last replays, the newest first, without their records.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_replays_list"];
+        put?: never;
+        /**
+         * Begin to read records again in the background. One replay runs at a time.
+         * @description Needs the privilege `sources:write`.
+         */
+        post: operations["set_aside_replays_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/replays/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far a replay is, and what became of its records.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_replays_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Stop a replay. What was replayed until then stays.
+         * @description Needs the privilege `sources:write`.
+         */
+        delete: operations["set_aside_replays_cancel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A sender with devices. */
+        Application: {
+            created_at: string;
+            created_by: string;
+            description: string;
+            /**
+             * Format: int64
+             * @description Devices that are enrolled.
+             */
+            devices: number;
+            enabled: boolean;
+            grants: components["schemas"]["Grant"][];
+            last_seen_at?: string | null;
+            /** @description Small letters, digits, dot, dash, underscore. Becomes `event.provider` of what it sends. */
+            name: string;
+            /** @description Who answers for it: a person, a team, an address. */
+            owner: string;
+            title: string;
+        };
+        ApplicationInput: {
+            description?: string;
+            enabled?: boolean;
+            /** @description What is shared with it from the start; later by the routes of its grants. Ignored in a change. */
+            grants?: components["schemas"]["Grant"][];
+            name: string;
+            owner?: string;
+            title?: string;
+        };
         /** @description One try. */
         Attempt: {
             answer: string;
@@ -2137,8 +2939,11 @@ export interface components {
             field: string;
             title: string;
         };
+        /** @description What is wrong in a program, and where. Lines and columns count from 1. */
         CompileError: {
             column: number;
+            /** @description What to do about it. */
+            help?: string | null;
             line: number;
             message: string;
         };
@@ -2222,10 +3027,59 @@ export interface components {
         };
         /** @enum {string} */
         DeliveryState: "waiting" | "sending" | "delivered" | "failed";
+        Device: {
+            application: string;
+            enrolled_at: string;
+            enrolled_from?: string | null;
+            /**
+             * Format: int64
+             * @description Events it has sent, as far as the trail was followed.
+             */
+            events_total: number;
+            id: string;
+            last_address?: string | null;
+            last_seen_at?: string | null;
+            name: string;
+            /** @description Networks it is locked to; empty: it may come from anywhere. */
+            networks: string[];
+            /** @description Until when its former credential is good too. */
+            previous_until?: string | null;
+            rotated_at?: string | null;
+            suspended: boolean;
+            /** @description Version or user agent it named last. */
+            version?: string | null;
+        };
+        /** @description What of a device is to change; what is absent stays as it is. */
+        DeviceChange: {
+            name?: string | null;
+            networks?: string[] | null;
+            suspended?: boolean | null;
+        };
+        /** @description The credential of a device, this once. */
+        DeviceCredential: {
+            application: string;
+            device: string;
+            device_id: string;
+            /** @description Until when the one before is good as well, after a rotation. */
+            previous_until?: string | null;
+            /** @description `bld_…`; used as any API token is. */
+            token: string;
+        };
+        /** @description What a device learns of itself. */
+        DeviceSelf: {
+            device: components["schemas"]["Device"];
+            grants: components["schemas"]["Grant"][];
+        };
+        /** @description Which records to give up: those named, or those of a group. */
         Discard: {
-            ids: string[];
+            /** @description The id of a group. */
+            group?: string | null;
+            /** @description At most 1,000. */
+            ids?: string[];
             /** @description Goes into the trail. */
             reason: string;
+            /** @description With a group: only records up to this id, so that nothing is given up that nobody has seen. */
+            through?: string | null;
         };
         Discarded: {
             /** Format: int64 */
@@ -2235,6 +3089,29 @@ export interface components {
             /** @description The email channel it goes through; the only one, or the first, when absent. */
             channel?: string | null;
             to: string[];
+        };
+        /** @description What a device shows to be enrolled. */
+        Enroll: {
+            /** @description What it calls itself, where the enrolment names no device. */
+            device?: string | null;
+            token: string;
+            /** @description Version of its software. */
+            version?: string | null;
+        };
+        Enrolment: {
+            application: string;
+            created_at: string;
+            created_by: string;
+            device?: string | null;
+            expires_at: string;
+            id: string;
+            lock_to_first_address: boolean;
+            networks: string[];
+        };
+        /** @description An enrolment and, this once, its token. */
+        EnrolmentMade: components["schemas"]["Enrolment"] & {
+            /** @description `ble_…`; good for one device, can't be shown again. */
+            token: string;
         };
         /** @description A request to erase what events say of a person. */
         Erasure: {
@@ -2289,6 +3166,8 @@ export interface components {
             event: Record<string, never>;
             /** @description Base64 of SHA-256(0x00 ‖ entry). */
             leaf_hash: string;
+            /** @description The fields that the product itself uses, decoded from `event.original`: filters ask for them as `native.*`. */
+            native?: Record<string, never> | null;
             /** Format: int64 */
             position: number;
             severity_name: string;
@@ -2401,6 +3280,84 @@ export interface components {
             /** Format: int64 */
             position: number;
         };
+        /** @description Numbers that a sender has skipped in its own sequence. */
+        Gap: {
+            found_at: string;
+            /**
+             * Format: int64
+             * @description The first missing number.
+             */
+            from: number;
+            id: string;
+            /**
+             * Format: int64
+             * @description How many of them are still missing.
+             */
+            missing: number;
+            reason?: string | null;
+            settled_at?: string | null;
+            settled_by?: string | null;
+            source: string;
+            state: components["schemas"]["GapState"];
+            /** @description Host, session or application that counts. */
+            stream: string;
+            /**
+             * Format: int64
+             * @description The last missing number.
+             */
+            to: number;
+        };
+        /** @description Why a gap needs nobody's attention any more. */
+        GapAcknowledge: {
+            /** @description Goes into the trail. */
+            reason: string;
+        };
+        /** @enum {string} */
+        GapState: "open" | "filled" | "acknowledged";
+        /** @description Something that is shared with an application. */
+        Grant: {
+            kind: components["schemas"]["GrantKind"];
+            /** @description Name of the source or mapping. */
+            name: string;
+            /** @description What it may do with it. Sources: `send`, `read`. Mappings: `read`, `change`. */
+            rights: components["schemas"]["Right"][];
+        };
+        /** @enum {string} */
+        GrantKind: "source" | "mapping";
+        HealthHour: {
+            /** Format: int64 */
+            events: number;
+            from: string;
+            /**
+             * Format: int64
+             * @description Left out by the selection.
+             */
+            left_out: number;
+            /** Format: int64 */
+            rejected: number;
+        };
+        HealthMinute: {
+            /** Format: int64 */
+            events: number;
+            from: string;
+        };
+        /**
+         * @description The word for a source: the first that fits, in this order.
+         * @enum {string}
+         */
+        HealthState: "off" | "silent" | "rejecting" | "new" | "late" | "ok";
+        /** @description A host or device of a source. */
+        Heard: {
+            /**
+             * Format: int64
+             * @description How far its clock goes ahead (positive) or behind (negative), where that is plain.
+             */
+            clock_skew_ms?: number | null;
+            /** Format: int64 */
+            events: number;
+            last_seen_at: string;
+            name: string;
+        };
         HeldCount: {
             /** Format: int64 */
             events: number;
@@ -2438,6 +3395,91 @@ export interface components {
             name: string;
             reason: string;
             to?: string | null;
+        };
+        /** @description An endpoint. Its secret is never part of it. */
+        Hook: {
+            /**
+             * Format: int64
+             * @description Requests taken, since the server started.
+             */
+            accepted: number;
+            created_at: string;
+            enabled: boolean;
+            last_accepted_at?: string | null;
+            /** @description Why the last one was refused. */
+            last_refusal?: string | null;
+            last_refused_at?: string | null;
+            /** @description The last part of its address. */
+            name: string;
+            /** @description Until when the secret before this one is good as well. */
+            previous_until?: string | null;
+            /**
+             * Format: int64
+             * @description Requests refused, since the server started.
+             */
+            refused: number;
+            settings: components["schemas"]["HookSettings"];
+            /** @description The source whose mapping reads what comes. */
+            source: string;
+            title: string;
+            /** @description Where the sender posts to. */
+            url: string;
+        };
+        /**
+         * @description How an HMAC is written.
+         * @enum {string}
+         */
+        HookEncoding: "hex" | "base64";
+        HookInput: {
+            enabled?: boolean;
+            name: string;
+            /** @description The secret, where the sender made it, as Slack does; made here otherwise. Only for a new hook. */
+            secret?: string | null;
+            settings: components["schemas"]["HookSettings"];
+            source: string;
+            title?: string;
+        };
+        /** @description A hook, and its secret this one time. */
+        HookMade: {
+            hook: components["schemas"]["Hook"];
+            /** @description To be put into the sender. Absent when the sender made it. */
+            secret?: string | null;
+        };
+        HookRotation: {
+            /**
+             * Format: int32
+             * @description For how long the one before is good as well, in seconds; a day when not said, 0 for not at all.
+             */
+            keep_previous_seconds?: number | null;
+            /** @description The new secret, where the sender made it; made here otherwise. */
+            secret?: string | null;
+        };
+        /**
+         * @description How a request shows that it knows the secret.
+         * @enum {string}
+         */
+        HookScheme: "standard" | "github" | "slack" | "okta" | "gitlab" | "hmac" | "basic" | "bearer";
+        /** @description What depends on the scheme. */
+        HookSettings: {
+            /** @description `hmac`: how the signature is written. */
+            encoding?: components["schemas"]["HookEncoding"];
+            /** @description `hmac`: the header with the signature; `X-Signature-256` when not said. */
+            header?: string | null;
+            /**
+             * @description Headers that belong to the record, in lower case: a mapping finds them as `.hec.fields`. GitHub's are kept by
+             *     themselves.
+             */
+            keep_headers?: string[];
+            /** @description `hmac`: what stands before the signature, such as `sha256=`. */
+            prefix?: string | null;
+            scheme: components["schemas"]["HookScheme"];
+            /**
+             * Format: int32
+             * @description `standard`, `slack`: how far the time of a request may be from ours, in seconds.
+             */
+            tolerance_seconds?: number;
+            /** @description `basic`: the user; any when not said. */
+            user?: string | null;
         };
         Inbox: {
             items: components["schemas"]["InboxItem"][];
@@ -2477,6 +3519,86 @@ export interface components {
             all?: boolean;
             ids?: string[];
         };
+        /** @description Something that Belfry reads by itself. */
+        Input: {
+            created_at: string;
+            enabled: boolean;
+            id: string;
+            kind: components["schemas"]["InputKind"];
+            last_at?: string | null;
+            last_error?: string | null;
+            last_error_at?: string | null;
+            name: string;
+            /** @description Files, partitions and the like, and how far each is read. */
+            positions: components["schemas"]["InputPosition"][];
+            /**
+             * Format: int64
+             * @description Records taken since it was made.
+             */
+            records: number;
+            /**
+             * Format: int64
+             * @description Of these, how many were set aside.
+             */
+            rejected: number;
+            retry_at?: string | null;
+            /** @description By kind; secrets are shown as `••••`. */
+            settings: Record<string, never>;
+            /** @description The source whose mapping reads the records; empty where each finds its own, as a syslog message does. */
+            source: string;
+            state: components["schemas"]["InputState"];
+            updated_at: string;
+        };
+        /** @description An input as it is made or changed. */
+        InputDraft: {
+            enabled?: boolean;
+            kind: components["schemas"]["InputKind"];
+            name: string;
+            /**
+             * @description By kind. `files`: `paths`, `from` (`begin` or `end`), `record_start` (a regular expression). `journald`:
+             *     `units`, `directory`, `from`. `nats`: `servers`, `subjects`, `queue`, `stream`, `durable`, `tls`,
+             *     `certificate_authority`, `token`, `username`, `password`. `kafka`: `brokers`, `topics`, `from`, `tls`,
+             *     `certificate_authority`, `username`, `password`. A secret given as `••••` stays.
+             */
+            settings?: Record<string, never>;
+            source?: string;
+        };
+        /**
+         * @description Where an input reads.
+         * @enum {string}
+         */
+        InputKind: "files" | "journald" | "nats" | "kafka";
+        InputPosition: {
+            /** @description The path of the file, `topic/partition`, the name of the stream. */
+            label: string;
+            /** @description How far it is read: bytes, an offset, a cursor. */
+            position: string;
+            updated_at: string;
+        };
+        /**
+         * @description What an input does at this moment.
+         * @enum {string}
+         */
+        InputState: "off" | "starting" | "running" | "failing";
+        /** @description Whether an input could read, tried at this moment. */
+        InputTested: {
+            /** @description What was found, or why not, in words. */
+            detail: string;
+            ok: boolean;
+        };
+        Lag: {
+            /** Format: int64 */
+            p50: number;
+            /** Format: int64 */
+            p95: number;
+        };
+        LeftOut: {
+            action: string;
+            /** Format: int64 */
+            events: number;
+            hour: string;
+            source: string;
+        };
         /** @description An event sent to people by email: `POST /events/{position}/email`. */
         MailEvent: {
             /** @description Id of an email channel; the first one that is enabled when absent. */
@@ -2485,6 +3607,7 @@ export interface components {
             to: string[];
         };
         Mapping: {
+            /** @description It is as it ships with Belfry. */
             builtin: boolean;
             description: string;
             /** @description What events that it read carry after the `@` in `event.mapping`. */
@@ -2492,8 +3615,12 @@ export interface components {
             name: string;
             /** @description Absent in lists. */
             program?: string | null;
+            /** @description One of this name ships with Belfry, whatever was made of it here. */
+            shipped: boolean;
             updated_at?: string | null;
             updated_by?: string | null;
+            /** @description The sources that it reads. */
+            used_by: string[];
             /**
              * Format: int32
              * @description Counts up with every change made here.
@@ -2501,7 +3628,11 @@ export interface components {
             version: number;
         };
         MappingInput: {
+            /** @description Save it even though a sample that could be read so far can't be read any more. */
+            force?: boolean;
             program: string;
+            /** @description Records to keep beside it, at most 100; those kept so far stay when absent. */
+            samples?: string[] | null;
         };
         MappingTest: {
             /** @description The program to try; the stored one when absent. */
@@ -2552,6 +3683,20 @@ export interface components {
             /** @description An incremental one becomes a full one where there is nothing to build on. */
             kind: components["schemas"]["BackupKind"];
         };
+        /** @description A place for one device, to be taken with a one-time token. */
+        NewEnrolment: {
+            /** @description What the device will be called; it may say so itself when it is absent. */
+            device?: string | null;
+            /** @description Lock the device to the address it enrols from. */
+            lock_to_first_address?: boolean;
+            /** @description Addresses and networks the device may come from; empty: all. */
+            networks?: string[];
+            /**
+             * Format: int64
+             * @description Until when the token can be redeemed: 1 minute to 30 days, 1 day when absent.
+             */
+            valid_seconds?: number | null;
+        };
         /** @description How a master key is to be split. */
         NewMasterKey: {
             /**
@@ -2588,6 +3733,29 @@ export interface components {
         };
         /** @enum {string} */
         Order: "desc" | "asc";
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_Application: {
+            items: {
+                created_at: string;
+                created_by: string;
+                description: string;
+                /**
+                 * Format: int64
+                 * @description Devices that are enrolled.
+                 */
+                devices: number;
+                enabled: boolean;
+                grants: components["schemas"]["Grant"][];
+                last_seen_at?: string | null;
+                /** @description Small letters, digits, dot, dash, underscore. Becomes `event.provider` of what it sends. */
+                name: string;
+                /** @description Who answers for it: a person, a team, an address. */
+                owner: string;
+                title: string;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
         /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
         Page_Backup: {
             items: {
@@ -2702,6 +3870,48 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_Device: {
+            items: {
+                application: string;
+                enrolled_at: string;
+                enrolled_from?: string | null;
+                /**
+                 * Format: int64
+                 * @description Events it has sent, as far as the trail was followed.
+                 */
+                events_total: number;
+                id: string;
+                last_address?: string | null;
+                last_seen_at?: string | null;
+                name: string;
+                /** @description Networks it is locked to; empty: it may come from anywhere. */
+                networks: string[];
+                /** @description Until when its former credential is good too. */
+                previous_until?: string | null;
+                rotated_at?: string | null;
+                suspended: boolean;
+                /** @description Version or user agent it named last. */
+                version?: string | null;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_Enrolment: {
+            items: {
+                application: string;
+                created_at: string;
+                created_by: string;
+                device?: string | null;
+                expires_at: string;
+                id: string;
+                lock_to_first_address: boolean;
+                networks: string[];
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
         Page_Erasure: {
             items: {
                 decided_at?: string | null;
@@ -2782,8 +3992,76 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_Hook: {
+            items: {
+                /**
+                 * Format: int64
+                 * @description Requests taken, since the server started.
+                 */
+                accepted: number;
+                created_at: string;
+                enabled: boolean;
+                last_accepted_at?: string | null;
+                /** @description Why the last one was refused. */
+                last_refusal?: string | null;
+                last_refused_at?: string | null;
+                /** @description The last part of its address. */
+                name: string;
+                /** @description Until when the secret before this one is good as well. */
+                previous_until?: string | null;
+                /**
+                 * Format: int64
+                 * @description Requests refused, since the server started.
+                 */
+                refused: number;
+                settings: components["schemas"]["HookSettings"];
+                /** @description The source whose mapping reads what comes. */
+                source: string;
+                title: string;
+                /** @description Where the sender posts to. */
+                url: string;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_Input: {
+            items: {
+                created_at: string;
+                enabled: boolean;
+                id: string;
+                kind: components["schemas"]["InputKind"];
+                last_at?: string | null;
+                last_error?: string | null;
+                last_error_at?: string | null;
+                name: string;
+                /** @description Files, partitions and the like, and how far each is read. */
+                positions: components["schemas"]["InputPosition"][];
+                /**
+                 * Format: int64
+                 * @description Records taken since it was made.
+                 */
+                records: number;
+                /**
+                 * Format: int64
+                 * @description Of these, how many were set aside.
+                 */
+                rejected: number;
+                retry_at?: string | null;
+                /** @description By kind; secrets are shown as `••••`. */
+                settings: Record<string, never>;
+                /** @description The source whose mapping reads the records; empty where each finds its own, as a syslog message does. */
+                source: string;
+                state: components["schemas"]["InputState"];
+                updated_at: string;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
         Page_Mapping: {
             items: {
+                /** @description It is as it ships with Belfry. */
                 builtin: boolean;
                 description: string;
                 /** @description What events that it read carry after the `@` in `event.mapping`. */
@@ -2791,8 +4069,12 @@ export interface components {
                 name: string;
                 /** @description Absent in lists. */
                 program?: string | null;
+                /** @description One of this name ships with Belfry, whatever was made of it here. */
+                shipped: boolean;
                 updated_at?: string | null;
                 updated_by?: string | null;
+                /** @description The sources that it reads. */
+                used_by: string[];
                 /**
                  * Format: int32
                  * @description Counts up with every change made here.
@@ -2964,6 +4246,37 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_SelectionRule: {
+            items: {
+                /** @description Which types: an `event.action`, or a pattern such as `vault.*`; empty: all. */
+                action: string;
+                created_at: string;
+                created_by: string;
+                enabled: boolean;
+                /** @description KQL that must hold as well; empty: always. */
+                filter: string;
+                id: string;
+                /**
+                 * Format: int64
+                 * @description Events left out in the last 24 hours.
+                 */
+                left_out_day: number;
+                /**
+                 * Format: int64
+                 * @description Events left out since it was made.
+                 */
+                left_out_total: number;
+                /** @description Why it is not kept. */
+                reason: string;
+                /** @description Of which source; `*`: of all. `events` stands for events without a source. */
+                source: string;
+                updated_at: string;
+                updated_by: string;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
         Page_Source: {
             items: {
                 builtin: boolean;
@@ -2971,6 +4284,7 @@ export interface components {
                 /** Format: int64 */
                 events_total: number;
                 first_seen_at?: string | null;
+                health: components["schemas"]["SourceHealth"];
                 last_seen_at?: string | null;
                 /** @description Empty where the sender's records are events already. */
                 mapping: string;
@@ -3109,7 +4423,7 @@ export interface components {
          * @description What somebody may do. A route names the one it needs; a role and a token are sets of them.
          * @enum {string}
          */
-        Privilege: "events:read" | "events:write" | "reports:run" | "reports:write" | "rules:read" | "rules:write" | "channels:read" | "channels:write" | "deliveries:read" | "deliveries:resend" | "inbox:own" | "sources:read" | "sources:write" | "mappings:write" | "users:manage" | "tokens:own" | "tokens:manage" | "settings:write" | "trail:read" | "trail:verify" | "trail:erase" | "retention:read" | "retention:write" | "backups:read" | "backups:manage";
+        Privilege: "events:read" | "events:write" | "reports:run" | "reports:write" | "rules:read" | "rules:write" | "channels:read" | "channels:write" | "deliveries:read" | "deliveries:resend" | "inbox:own" | "sources:read" | "sources:write" | "mappings:write" | "applications:manage" | "selection:write" | "users:manage" | "tokens:own" | "tokens:manage" | "settings:write" | "trail:read" | "trail:verify" | "trail:erase" | "retention:read" | "retention:write" | "backups:read" | "backups:manage";
         /** @description A problem in the words of RFC 9457. */
         ProblemBody: {
             /** @description What it is this time. */
@@ -3162,6 +4476,11 @@ export interface components {
              * @description Position of the last accepted event.
              */
             last?: number | null;
+            /**
+             * Format: int64
+             * @description Events that a rule of the selection left out: they are not kept.
+             */
+            left_out?: number;
             /** @description At most 1,000 of the records that were set aside. */
             rejected?: components["schemas"]["Rejected"][];
             /**
@@ -3193,6 +4512,16 @@ export interface components {
             index: number;
             /** @description Under which number the record is kept until it is replayed or discarded. */
             set_aside?: string | null;
+        };
+        /** @description What was set aside in the last 24 hours. */
+        RejectedShare: {
+            /** Format: int64 */
+            records: number;
+            /**
+             * Format: double
+             * @description Of all records that came, 0 to 1.
+             */
+            share: number;
         };
         /** @description Events that share something with an event. */
         Related: {
@@ -3308,8 +4637,11 @@ export interface components {
             /** @description The policy or the erasure, in words. */
             why: string;
         };
-        /** @description Which records to replay: those named, or all open ones of a source. */
+        /** @description Which open records are meant: those named, those of a group, or all of a source. */
         Replay: {
+            /** @description The id of a group. */
+            group?: string | null;
+            /** @description At most 1,000. */
             ids?: string[];
             source?: string | null;
         };
@@ -3318,7 +4650,7 @@ export interface components {
             more?: boolean;
             /**
              * Format: int64
-             * @description Records that became events now.
+             * @description Records that are settled now: they became events, or the mapping leaves them out on purpose.
              */
             replayed: number;
             /** Format: int64 */
@@ -3376,11 +4708,20 @@ export interface components {
             /** @description Belfry's own events whose action begins so are never removed. */
             protected: string[];
         };
+        /** @enum {string} */
+        Right: "send" | "read" | "change";
         /**
          * @description What a person is to the organization.
          * @enum {string}
          */
         Role: "administrator" | "auditor" | "member";
+        Rotate: {
+            /**
+             * Format: int64
+             * @description How long the old credential stays good beside the new one: at most 7 days, an hour when absent.
+             */
+            overlap_seconds?: number | null;
+        };
         /** @description A rule: which events, whom to tell, how often. */
         Rule: {
             created_at: string;
@@ -3497,6 +4838,73 @@ export interface components {
             /** @description `HH:MM` in UTC; absent: only when asked. */
             daily_at?: string | null;
         };
+        /** @description A rule, and what it left out. */
+        SelectionDetail: {
+            /** @description By hour and type, the newest first; at most 1,000 of the last 14 days. */
+            counts: components["schemas"]["LeftOut"][];
+            rule: components["schemas"]["SelectionRule"];
+        };
+        SelectionInput: {
+            action?: string;
+            enabled?: boolean;
+            filter?: string;
+            reason: string;
+            source: string;
+        };
+        /** @description What a rule would have left out. */
+        SelectionPreview: {
+            /** @description The most frequent first, at most 100. */
+            by_type: components["schemas"]["TypeCount"][];
+            /**
+             * Format: int64
+             * @description Events of these days that it would have left out.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description All events of these days.
+             */
+            of: number;
+            /** @description The count was given up after some seconds; there may be more. */
+            truncated: boolean;
+        };
+        SelectionPreviewRequest: {
+            action?: string;
+            /**
+             * Format: int32
+             * @description How far back, 1 to 90.
+             */
+            days?: number;
+            filter?: string;
+            source: string;
+        };
+        /** @description Leaves events out before they reach the trail. Never applied to Belfry's own events. */
+        SelectionRule: {
+            /** @description Which types: an `event.action`, or a pattern such as `vault.*`; empty: all. */
+            action: string;
+            created_at: string;
+            created_by: string;
+            enabled: boolean;
+            /** @description KQL that must hold as well; empty: always. */
+            filter: string;
+            id: string;
+            /**
+             * Format: int64
+             * @description Events left out in the last 24 hours.
+             */
+            left_out_day: number;
+            /**
+             * Format: int64
+             * @description Events left out since it was made.
+             */
+            left_out_total: number;
+            /** @description Why it is not kept. */
+            reason: string;
+            /** @description Of which source; `*`: of all. `events` stands for events without a source. */
+            source: string;
+            updated_at: string;
+            updated_by: string;
+        };
         /** @description The last time the server read its own trail from the first to the last byte. */
         SelfCheck: {
             /** @description When it ended; while running, when it began. */
@@ -3536,34 +4944,60 @@ export interface components {
         SelfCheckState: "never" | "running" | "ok" | "failed";
         /** @description A record that could not be understood. */
         SetAside: {
-            /** @description A word for the kind of reason: `json`, `invalid`, `mapping`, `too_large`, … */
+            /** @description A word for the kind of reason: `json`, `invalid`, `not_decoded`, `refused`, … */
             code: string;
             field?: string | null;
+            /** @description The group it is in; empty for what was settled before there were groups. */
+            group: string;
             id: string;
+            /**
+             * Format: int64
+             * @description The byte of the record, from 0, at which it can't be read, where that can be said.
+             */
+            offset?: number | null;
             peer?: string | null;
             reason: string;
             received_at: string;
             /** @description The record, as far as it is text. */
             record: string;
-            /** @description Set where the record is not UTF-8: its exact bytes. */
+            /** @description Set where the record is not UTF-8, or has characters that a screen does not show: its exact bytes. */
             record_base64?: string | null;
             settled_at?: string | null;
             settled_by?: string | null;
             settled_why?: string | null;
+            /** Format: int64 */
+            size_bytes: number;
             source: string;
             state: string;
         };
-        /** @description Open records of one source that share a kind of reason. */
+        /** @description Open records of one source whose reasons are of one kind: they differ in nothing but numbers and quoted values. */
         SetAsideGroup: {
             code: string;
+            /** @description The beginning of the newest record. */
+            example: string;
+            field?: string | null;
+            first_at: string;
+            id: string;
+            /** @description What their reasons have in common; `#` stands for numbers, `…` for quoted values. */
+            kind: string;
             last_at: string;
-            /** @description One of the reasons. */
+            /** @description The id of the newest record: handed back as `through`, it keeps what comes in meanwhile out of an action. */
+            newest: string;
+            /** @description One of the addresses. */
+            peer?: string | null;
+            /**
+             * Format: int64
+             * @description How many addresses they came from.
+             */
+            peers: number;
+            /** @description The reason of the newest record. */
             reason: string;
             /** Format: int64 */
             records: number;
             source: string;
         };
         SetAsidePage: {
+            /** @description The largest groups of the source, or of all sources. */
             groups: components["schemas"]["SetAsideGroup"][];
             items: components["schemas"]["SetAside"][];
             next?: string | null;
@@ -3587,12 +5021,34 @@ export interface components {
             name: string;
             password: string;
         };
+        /** @description When a source counts as silent, and whether it is. */
+        Silence: {
+            /**
+             * Format: int64
+             * @description After how long from its last event; absent where it is off, or not learned yet.
+             */
+            after_seconds?: number | null;
+            mode: components["schemas"]["SilenceMode"];
+            /** @description When it was last heard of, while it is silent. */
+            silent_since?: string | null;
+        };
+        SilenceInput: {
+            /**
+             * Format: int64
+             * @description With `set`: 1 second to 90 days.
+             */
+            after_seconds?: number | null;
+            mode: components["schemas"]["SilenceMode"];
+        };
+        /** @enum {string} */
+        SilenceMode: "learned" | "set" | "off";
         Source: {
             builtin: boolean;
             enabled: boolean;
             /** Format: int64 */
             events_total: number;
             first_seen_at?: string | null;
+            health: components["schemas"]["SourceHealth"];
             last_seen_at?: string | null;
             /** @description Empty where the sender's records are events already. */
             mapping: string;
@@ -3611,6 +5067,86 @@ export interface components {
              */
             set_aside: number;
             title: string;
+        };
+        /** @description What the list of sources says of one. */
+        SourceHealth: {
+            /**
+             * Format: int64
+             * @description How far the clock of the host that is furthest off goes ahead (positive) or behind (negative).
+             */
+            clock_skew_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Enrolled devices that sent in the last days; at most 100 are known.
+             */
+            devices: number;
+            first_seen_at?: string | null;
+            /** @description Gaps that are open, the newest first; at most 20. */
+            gaps: components["schemas"]["Gap"][];
+            /**
+             * Format: int64
+             * @description How many gaps are open.
+             */
+            gaps_open: number;
+            /**
+             * Format: int64
+             * @description Hosts that sent in the last days; at most 100 are known.
+             */
+            hosts: number;
+            lag_ms?: components["schemas"]["Lag"] | null;
+            last_seen_at?: string | null;
+            /**
+             * Format: double
+             * @description Events of the last five minutes, per minute.
+             */
+            rate_per_minute: number;
+            /** @description The state in words. */
+            reason: string;
+            rejected: components["schemas"]["RejectedShare"];
+            silence: components["schemas"]["Silence"];
+            state: components["schemas"]["HealthState"];
+            /**
+             * Format: double
+             * @description What is usual at this hour of the week; absent until it is learned.
+             */
+            usual_rate_per_minute?: number | null;
+        };
+        /** @description What is known of a source, with its time line. */
+        SourceHealthDetail: {
+            /** @description Enrolled devices, the newest first, at most 100; `name` is the device's id. */
+            device_list: components["schemas"]["Heard"][];
+            /**
+             * Format: int64
+             * @description Records whose number had come before.
+             */
+            duplicates: number;
+            /** Format: int64 */
+            events_total: number;
+            /** @description Open and settled gaps, the newest first, at most 200. */
+            gap_list: components["schemas"]["Gap"][];
+            health: components["schemas"]["SourceHealth"];
+            /** @description The newest first, at most 100. */
+            host_list: components["schemas"]["Heard"][];
+            /** @description The last 14 days, hour by hour, oldest first, hours in which nothing came included. */
+            hours: components["schemas"]["HealthHour"][];
+            /**
+             * Format: int64
+             * @description Sequences that are none: their numbers jump more often than they follow on each other.
+             */
+            irregular_streams: number;
+            /** @description The last 60 minutes, oldest first. */
+            minutes: components["schemas"]["HealthMinute"][];
+            name: string;
+            /**
+             * Format: int64
+             * @description Sequences that are followed.
+             */
+            streams: number;
+            /**
+             * @description What is usual in each hour of the week, events per hour; 168 numbers, the first for Monday 00:00 UTC. Absent
+             *     until a whole week is known.
+             */
+            usual_hours?: number[] | null;
         };
         SourceInput: {
             enabled?: boolean;
@@ -3688,6 +5224,12 @@ export interface components {
             vkey: string;
             witnesses: components["schemas"]["WitnessState"][];
         };
+        TypeCount: {
+            action: string;
+            /** Format: int64 */
+            events: number;
+            title: string;
+        };
         User: {
             /** @description RFC 3339, UTC. */
             created_at: string;
@@ -3748,6 +5290,270 @@ export interface components {
             url: string;
             vkey: string;
         };
+        /** @enum {string} */
+        Became: "events" | "left_out" | "set_aside";
+        /** @description A program to hold against what is in the trail. */
+        DryRun: {
+            /**
+             * Format: int32
+             * @description At most 1,000, which is what one gets without it.
+             */
+            limit?: number | null;
+            /** @description The program to try; the stored one when absent. */
+            program?: string | null;
+            /** @description The source whose events are read again; all that the mapping reads when absent. */
+            source?: string | null;
+        };
+        DryRunChange: {
+            field: string;
+            new?: Record<string, never> | null;
+            old?: Record<string, never> | null;
+        };
+        DryRunExample: {
+            /** @description The fields that would differ, at most 40. */
+            changes: components["schemas"]["DryRunChange"][];
+            /** @description Why it would be no event. */
+            error?: string | null;
+            /** Format: int64 */
+            position: number;
+            /** @description The beginning of the record. */
+            record: string;
+        };
+        /** @description What would have become of the newest events of a source. */
+        DryRunResult: {
+            /** Format: int64 */
+            changed: number;
+            compile_errors: components["schemas"]["CompileError"][];
+            /**
+             * Format: int64
+             * @description Events that were read again from their records.
+             */
+            events: number;
+            /** @description At most ten of those that changed and ten of those that failed. */
+            examples: components["schemas"]["DryRunExample"][];
+            /**
+             * Format: int64
+             * @description Their records would be set aside now, or left out.
+             */
+            failed: number;
+            /** @description It took too long to read all that were asked for. */
+            partial: boolean;
+            /** Format: int64 */
+            same: number;
+            /**
+             * Format: int64
+             * @description Events that keep no record to read again.
+             */
+            without_record: number;
+        };
+        MappingField: {
+            /** @description `keyword`, `text`, `ip`, `number`, `date` or `boolean`. */
+            kind: string;
+            name: string;
+            title: string;
+        };
+        MappingFunction: {
+            name: string;
+            /** @description `capture(value, pattern)`; what may be left out stands in brackets. */
+            signature: string;
+            usage: string;
+        };
+        /** @description What a program may use: for the manual, and for completion in an editor. */
+        MappingReference: {
+            decoders: string[];
+            fields: components["schemas"]["MappingField"][];
+            functions: components["schemas"]["MappingFunction"][];
+        };
+        /** @description The records that stand beside a mapping. */
+        MappingSamples: {
+            /** @description Those kept here. They are run whenever the mapping is saved. */
+            own: string[];
+            /** @description Those that ship with Belfry, the first 100. */
+            shipped: string[];
+        };
+        /** @description One version of a mapping. */
+        MappingVersion: {
+            created_at?: string | null;
+            created_by?: string | null;
+            hash: string;
+            /** @description Absent in lists. */
+            program?: string | null;
+            /** @description It is the one that ships with Belfry. */
+            shipped: boolean;
+            /** Format: int32 */
+            version: number;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_MappingVersion: {
+            items: {
+                created_at?: string | null;
+                created_by?: string | null;
+                hash: string;
+                /** @description Absent in lists. */
+                program?: string | null;
+                /** @description It is the one that ships with Belfry. */
+                shipped: boolean;
+                /** Format: int32 */
+                version: number;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_ReplayJob: {
+            items: {
+                by: string;
+                /** Format: int64 */
+                done: number;
+                ended_at?: string | null;
+                error?: string | null;
+                id: string;
+                /**
+                 * Format: int64
+                 * @description Records that the mapping leaves out on purpose; they are settled as well.
+                 */
+                left_out: number;
+                /** @description Why records are still not understood, the most frequent first; at most 50. */
+                reasons: components["schemas"]["ReplayReason"][];
+                /** @description What became of each of the first 500. */
+                records: components["schemas"]["ReplayRecord"][];
+                /**
+                 * Format: int64
+                 * @description Records that became events.
+                 */
+                replayed: number;
+                started_at: string;
+                state: components["schemas"]["ReplayState"];
+                /** Format: int64 */
+                still_set_aside: number;
+                /**
+                 * Format: int64
+                 * @description Open records when it began.
+                 */
+                total: number;
+                /** @description What it replays, in words: `source vault`, `12 records`. */
+                what: string;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_SetAsideGroup: {
+            items: {
+                code: string;
+                /** @description The beginning of the newest record. */
+                example: string;
+                field?: string | null;
+                first_at: string;
+                id: string;
+                /** @description What their reasons have in common; `#` stands for numbers, `…` for quoted values. */
+                kind: string;
+                last_at: string;
+                /** @description The id of the newest record: handed back as `through`, it keeps what comes in meanwhile out of an action. */
+                newest: string;
+                /** @description One of the addresses. */
+                peer?: string | null;
+                /**
+                 * Format: int64
+                 * @description How many addresses they came from.
+                 */
+                peers: number;
+                /** @description The reason of the newest record. */
+                reason: string;
+                /** Format: int64 */
+                records: number;
+                source: string;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description A mapping to start from. */
+        Proposal: {
+            /** @description How the record can be taken apart. */
+            decoder: string;
+            /** @description What becomes of it without a mapping of its own. */
+            generic: components["schemas"]["MappingTestResult"];
+            /** @description Its own fields. */
+            native: Record<string, never>;
+            /** @description A program with an assignment for each field that was recognized, and a line to be switched on for each that was not. */
+            program: string;
+            /** @description What the program makes of it. */
+            result: components["schemas"]["MappingTestResult"];
+        };
+        /** @description One record of a product that has no mapping yet. */
+        Propose: {
+            /** @description What the mapping will be called; actions begin with it. */
+            name?: string;
+            record: string;
+        };
+        /**
+         * @description A replay that runs, or ran lately. It is kept in memory: after a restart of the server it is gone, and what is still
+         *     open can be replayed again.
+         */
+        ReplayJob: {
+            by: string;
+            /** Format: int64 */
+            done: number;
+            ended_at?: string | null;
+            error?: string | null;
+            id: string;
+            /**
+             * Format: int64
+             * @description Records that the mapping leaves out on purpose; they are settled as well.
+             */
+            left_out: number;
+            /** @description Why records are still not understood, the most frequent first; at most 50. */
+            reasons: components["schemas"]["ReplayReason"][];
+            /** @description What became of each of the first 500. */
+            records: components["schemas"]["ReplayRecord"][];
+            /**
+             * Format: int64
+             * @description Records that became events.
+             */
+            replayed: number;
+            started_at: string;
+            state: components["schemas"]["ReplayState"];
+            /** Format: int64 */
+            still_set_aside: number;
+            /**
+             * Format: int64
+             * @description Open records when it began.
+             */
+            total: number;
+            /** @description What it replays, in words: `source vault`, `12 records`. */
+            what: string;
+        };
+        ReplayReason: {
+            kind: string;
+            /** @description One of the reasons. */
+            reason: string;
+            /** Format: int64 */
+            records: number;
+        };
+        ReplayRecord: {
+            became: components["schemas"]["Became"];
+            id: string;
+            /**
+             * Format: int64
+             * @description The position of its first event.
+             */
+            position?: number | null;
+            reason?: string | null;
+        };
+        /** @enum {string} */
+        ReplayState: "running" | "done" | "cancelled" | "failed";
+        /** @description A group with the addresses its records came from. */
+        SetAsideGroupDetail: components["schemas"]["SetAsideGroup"] & {
+            /** @description The ten that sent most of them. */
+            senders: components["schemas"]["SetAsidePeer"][];
+        };
+        SetAsidePeer: {
+            last_at: string;
+            /** @description Absent where it is not known. */
+            peer?: string | null;
+            /** Format: int64 */
+            records: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -3773,6 +5579,409 @@ export interface operations {
                 content: {
                     "application/json": unknown;
                 };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    applications_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Application"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    applications_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplicationInput"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Application"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    applications_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Application"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    applications_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplicationInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Application"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    applications_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    devices_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Device"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    devices_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Device"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    devices_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    enrolments_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Enrolment"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    enrolments_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEnrolment"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentMade"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    enrolments_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    grants_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Grant"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Application"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    grants_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                kind: components["schemas"]["GrantKind"];
+                of: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong */
             default: {
@@ -4348,6 +6557,50 @@ export interface operations {
             };
         };
     };
+    cloud_events_send: {
+        parameters: {
+            query?: {
+                /** @description The source whose mapping reads the records. Without it the records are events already. */
+                source?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/cloudevents+json": Record<string, never>;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            /** @description no event was accepted */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     deliveries_list: {
         parameters: {
             query?: {
@@ -4434,6 +6687,162 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveryDetail"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    devices_enroll: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Enroll"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceCredential"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    devices_mapping_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mapping"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    devices_mapping_save: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MappingInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mapping"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    devices_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rotate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceCredential"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    devices_self: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceSelf"];
                 };
             };
             /** @description What went wrong */
@@ -5221,6 +7630,162 @@ export interface operations {
             };
         };
     };
+    hooks_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Hook"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    hooks_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HookInput"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookMade"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    hooks_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HookInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hook"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    hooks_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    hooks_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HookRotation"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookMade"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     inbox_list: {
         parameters: {
             query?: {
@@ -5338,6 +7903,188 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InboxChanged"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Input"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputDraft"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Input"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Input"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Input"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    inputs_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InputTested"];
                 };
             };
             /** @description What went wrong */
@@ -6419,6 +9166,190 @@ export interface operations {
             };
         };
     };
+    selection_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SelectionRule"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    selection_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SelectionInput"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SelectionRule"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    selection_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SelectionPreviewRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SelectionPreview"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    selection_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SelectionDetail"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    selection_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SelectionInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SelectionRule"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    selection_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     session_get: {
         parameters: {
             query?: never;
@@ -6539,6 +9470,8 @@ export interface operations {
         parameters: {
             query?: {
                 source?: string;
+                /** @description The id of a group. */
+                group?: string;
                 /** @description `open` (the default), `replayed` or `discarded`. */
                 state?: string;
                 cursor?: string;
@@ -6803,6 +9736,105 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    gap_acknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GapAcknowledge"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gap"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    source_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceHealthDetail"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    source_silence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SilenceInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Silence"];
+                };
             };
             /** @description What went wrong */
             default: {
@@ -7139,6 +10171,85 @@ export interface operations {
             };
         };
     };
+    hook_verification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    hook_take: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the signature is missing or wrong, or too old */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     metrics: {
         parameters: {
             query?: never;
@@ -7191,92 +10302,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Readiness"];
                 };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    collector: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": string;
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    collector_event: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": string;
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    collector_health: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description What went wrong */
             default: {
@@ -7370,6 +10395,440 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": number[];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_propose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Propose"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Proposal"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_reference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingReference"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_dry_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DryRun"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRunResult"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_samples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingSamples"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MappingVersion"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingVersion"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_export: {
+        parameters: {
+            query?: {
+                source?: string;
+                /** @description The id of a group. */
+                group?: string;
+                /** @description `open` (the default), `replayed` or `discarded`. */
+                state?: string;
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_groups_list: {
+        parameters: {
+            query?: {
+                source?: string;
+                cursor?: string;
+                /** @description At most 200, which is what one gets without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SetAsideGroup"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_groups_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetAsideGroupDetail"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetAside"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReplayJob"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Replay"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayJob"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayJob"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayJob"];
                 };
             };
             /** @description What went wrong */

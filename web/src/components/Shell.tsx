@@ -2,7 +2,7 @@ import { ActionIcon, Drawer, Indicator, Menu, Tooltip, useMantineColorScheme } f
 import { useDisclosure, useHotkeys } from '@mantine/hooks'
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { Archive, Bell as BellIcon, BookOpenCheck, Cable, FileText, Gauge, Hourglass, Inbox, LogOut, type LucideIcon, Menu as MenuIcon, Monitor, Moon, Radio, ScrollText, Search, Send, Settings, Siren, Sun } from 'lucide-react'
+import { AppWindow, Archive, Bell as BellIcon, BookOpenCheck, Braces, Cable, CircleDashed, FileText, Gauge, Hourglass, Import, Inbox, LogOut, type LucideIcon, Menu as MenuIcon, Monitor, Moon, Radio, ScrollText, Search, Send, Settings, Siren, Sun } from 'lucide-react'
 import { Suspense, lazy } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
@@ -41,9 +41,18 @@ const PLACES: ReadonlyArray<{ title?: string; places: Place[] }> = [
     ],
   },
   {
-    title: 'System',
+    title: 'Sources',
     places: [
       { to: '/sources', title: 'Sources', icon: Cable, needs: 'sources:read' },
+      { to: '/set-aside', title: 'Set aside', icon: CircleDashed, needs: 'sources:read' },
+      { to: '/mappings', title: 'Mappings', icon: Braces, needs: 'sources:read' },
+      { to: '/applications', title: 'Applications', icon: AppWindow, needs: 'sources:read' },
+      { to: '/inputs', title: 'Inputs', icon: Import, needs: 'sources:read' },
+    ],
+  },
+  {
+    title: 'System',
+    places: [
       { to: '/trail', title: 'Trail', icon: BookOpenCheck, needs: 'trail:read' },
       { to: '/retention', title: 'Retention', icon: Hourglass, needs: 'retention:read' },
       { to: '/backups', title: 'Backups', icon: Archive, needs: 'backups:read' },
@@ -105,7 +114,7 @@ function Navigation({ onGo, inDrawer }: { onGo?: () => void; inDrawer?: boolean 
   const may = useMay()
   const unread = useUnread()
   const path = useRouterState({ select: (s) => s.location.pathname })
-  const here = (to: string): boolean => (to === '/' ? path === '/' : path === to || path.startsWith(`${to}/`)) || (to === '/sources' && path.startsWith('/mappings/')) || (to === '/reports' && path.startsWith('/runs'))
+  const here = (to: string): boolean => (to === '/' ? path === '/' : path === to || path.startsWith(`${to}/`)) || (to === '/reports' && path.startsWith('/runs'))
   return (
     <>
       {!inDrawer && (

@@ -65,7 +65,7 @@ function Numbers() {
   const sources = useQuery({ ...ask.sources, enabled: may('sources:read') })
   const open = unread.data?.pages.flatMap((p) => p.items).filter((i) => !i.acknowledged_at) ?? []
   const high = open.filter((i) => i.severity > 60)
-  const silent = (sources.data?.items ?? []).filter((s) => sourceState(s).tone === 'warn')
+  const silent = (sources.data?.items ?? []).filter((s) => s.health.state === 'silent')
   const aside = (sources.data?.items ?? []).reduce((n, s) => n + s.set_aside, 0)
   const failedAll = failedDeliveries.data?.pages.flatMap((p) => p.items) ?? []
   return (
@@ -73,7 +73,7 @@ function Numbers() {
       <Number to="/inbox" search={{ show: 'open' }} title="High notifications open" value={high.length} more={unread.hasNextPage} pending={unread.isPending} tone={high.length > 0 ? 'bad' : 'ok'} note={`${count(open.length)} open in all`} />
       <Number to="/deliveries" search={{ state: 'failed' }} title="Deliveries failed" value={failedAll.length} more={failedDeliveries.hasNextPage} pending={failedDeliveries.isPending} tone={failedAll.length > 0 ? 'bad' : 'ok'} note={failedAll.length > 0 ? 'can be sent again' : 'nothing to send again'} />
       <Number to="/sources" title="Sources silent" value={silent.length} pending={sources.isPending} tone={silent.length > 0 ? 'warn' : 'ok'} note={silent.length > 0 ? silent.map(sourceTitle).slice(0, 2).join(', ') : 'all that ever spoke speak'} />
-      <Number to="/sources" search={{ tab: 'set-aside' }} title="Records set aside" value={aside} pending={sources.isPending} tone={aside > 0 ? 'warn' : 'ok'} note={aside > 0 ? 'mend the mapping and replay' : 'everything was understood'} />
+      <Number to="/set-aside" title="Records set aside" value={aside} pending={sources.isPending} tone={aside > 0 ? 'warn' : 'ok'} note={aside > 0 ? 'mend the mapping and replay' : 'everything was understood'} />
     </div>
   )
 }

@@ -1,4 +1,4 @@
-import { Button, Modal, Select, Tabs, TextInput } from '@mantine/core'
+import { Button, Modal, Select, TextInput } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
@@ -7,27 +7,33 @@ import { useState } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Source } from '@/api/types'
-import { SetAsideList } from '@/components/SetAsideList'
 import { useMay } from '@/components/session'
-import { sourceState, sourceTitle } from '@/components/sourceState'
+import { rateWords, skewWords, sourceState, sourceTitle } from '@/components/sourceState'
 import { count } from '@/lib/format'
+import { duration } from '@/lib/time'
 import { DataTable, TwoLines, type TableColumn } from '@/ui/DataTable'
 import { Empty } from '@/ui/Empty'
 import { Failure } from '@/ui/Failure'
 import { Listing } from '@/ui/Listing'
 import { Page } from '@/ui/Page'
-import { Chip, StateDot } from '@/ui/Panel'
+import { StateDot } from '@/ui/Panel'
+import { Spark } from '@/ui/Spark'
 import { Ago } from '@/ui/Time'
-import { useAddress } from '@/ui/address'
 import { done } from '@/ui/toast'
 
-const COLUMNS: ReadonlyArray<TableColumn<Source>> = [
+interface Row {
+  source: Source
+  /** Events of each of the last 24 hours, the oldest first. */
+  hours: number[]
+}
+
+const COLUMNS: ReadonlyArray<TableColumn<Row>> = [
   {
     id: 'title',
     title: 'Source',
-    width: 230,
+    width: 220,
     grow: true,
-    render: (s) => (
+    render: ({ source: s }) => (
       <span title={sourceTitle(s)}>
         <strong style={{ fontWeight: 550 }}>{sourceTitle(s)}</strong> <code className="dim">{s.name}</code>
       </span>
@@ -36,35 +42,49 @@ const COLUMNS: ReadonlyArray<TableColumn<Source>> = [
   {
     id: 'state',
     title: 'State',
-    width: 140,
-    render: (s) => {
+    width: 130,
+    render: ({ source: s }) => {
       const state = sourceState(s)
-      return <StateDot tone={state.tone}>{state.words}</StateDot>
+      return (
+        <span title={s.health.reason}>
+          <StateDot tone={state.tone}>{state.words}</StateDot>
+        </span>
+      )
     },
   },
-  { id: 'seen', title: 'Last seen', width: 120, render: (s) => <Ago at={s.last_seen_at} /> },
-  { id: 'rate', title: 'Events per min', width: 120, align: 'right', render: (s) => (s.rate_per_minute >= 10 ? count(Math.round(s.rate_per_minute)) : s.rate_per_minute.toFixed(1)) },
-  { id: 'total', title: 'Events', width: 110, align: 'right', render: (s) => count(s.events_total) },
-  { id: 'aside', title: 'Set aside', width: 100, align: 'right', render: (s) => (s.set_aside > 0 ? <span style={{ color: 'var(--warn)', fontWeight: 600 }}>{count(s.set_aside)}</span> : <span className="dim">0</span>) },
-  { id: 'mapping', title: 'Read by', width: 180, render: (s) => (s.mapping ? `${s.mapping}${s.mapping_version != null && s.mapping_version > 1 ? ` version ${s.mapping_version}` : ''}` : <span className="dim">events already</span>) },
-  { id: 'builtin', title: '', width: 84, render: (s) => (s.builtin ? <Chip>built in</Chip> : null) },
+  { id: 'seen', title: 'Last seen', width: 100, render: ({ source: s }) => <Ago at={s.last_seen_at} /> },
+  { id: 'day', title: '24 hours', width: 116, render: ({ source: s, hours }) => <Spark counts={hours} label={`${count(hours.reduce((n, h) => n + h, 0))} events of ${s.name} in 24 hours`} /> },
+  { id: 'rate', title: 'Per min', width: 80, align: 'right', render: ({ source: s }) => rateWords(s.rate_per_minute) },
+  { id: 'lag', title: 'Lag', width: 76, align: 'right', render: ({ source: s }) => (s.health.lag_ms ? duration(s.health.lag_ms.p50) : <span className="dim">—</span>) },
+  { id: 'skew', title: 'Clock', width: 104, render: ({ source: s }) => (s.health.clock_skew_ms == null ? <span className="dim">—</span> : skewWords(s.health.clock_skew_ms)) },
+  { id: 'gaps', title: 'Gaps', width: 64, align: 'right', render: ({ source: s }) => <Worth n={s.health.gaps_open} /> },
+  { id: 'aside', title: 'Set aside', width: 90, align: 'right', render: ({ source: s }) => <Worth n={s.set_aside} /> },
+  { id: 'total', title: 'Events', width: 100, align: 'right', render: ({ source: s }) => count(s.events_total) },
+  { id: 'mapping', title: 'Read by', width: 130, render: ({ source: s }) => s.mapping || <span className="dim">events already</span> },
 ]
 
+/** A number that is worth a look when it is not 0. */
+function Worth({ n }: { n: number }) {
+  return n > 0 ? <span style={{ color: 'var(--warn)', fontWeight: 600 }}>{count(n)}</span> : <span className="dim">0</span>
+}
+
+const DAY_OF_HOURS = { filter: '', from: 'now-24h', to: 'now' }
+
 export function Sources() {
-  const [address, setAddress] = useAddress()
-  const tab = address.tab ?? 'sources'
   const { data, error, isPending, refetch } = useQuery(ask.sources)
   const navigate = useNavigate()
   const may = useMay()
   const [making, make] = useDisclosure(false)
-  const aside = (data?.items ?? []).reduce((n, s) => n + s.set_aside, 0)
-  // What speaks stands first, then what fell silent, then what was never connected.
-  const rows = [...(data?.items ?? [])].sort((a, b) => (b.last_seen_at ?? '').localeCompare(a.last_seen_at ?? '') || a.name.localeCompare(b.name))
+  // What fell silent stands first, then what speaks, then what was never connected.
+  const day = useQuery({ ...ask.summary(DAY_OF_HOURS, 'event.module', 'hour', 100), enabled: may('events:read') })
+  const rows = [...(data?.items ?? [])]
+    .sort((a, b) => Number(b.health.state === 'silent') - Number(a.health.state === 'silent') || (b.last_seen_at ?? '').localeCompare(a.last_seen_at ?? '') || a.name.localeCompare(b.name))
+    .map((source): Row => ({ source, hours: (day.data?.buckets ?? []).map((b) => b.by[source.name] ?? 0) }))
   return (
     <Page
       fill
       title="Sources"
-      lead="Where events come from, and what was not understood."
+      lead="Where events come from, and whether they come as they should."
       actions={
         may('sources:write') && (
           <Button leftSection={<Plus size={14} />} onClick={make.open}>
@@ -73,29 +93,19 @@ export function Sources() {
         )
       }
     >
-      <Tabs value={tab} onChange={(t) => setAddress({ tab: t === 'sources' ? undefined : (t ?? undefined), open: undefined, state: undefined })}>
-        <Tabs.List>
-          <Tabs.Tab value="sources">Sources</Tabs.Tab>
-          <Tabs.Tab value="set-aside">Set aside{aside > 0 ? ` ${count(aside)}` : ''}</Tabs.Tab>
-        </Tabs.List>
-      </Tabs>
       {error && <Failure of={error} again={() => void refetch()} />}
-      {tab === 'set-aside' ? (
-        <SetAsideList mappingOf={(name) => data?.items.find((s) => s.name === name)?.mapping ?? ''} />
-      ) : (
         <Listing>
           <DataTable
             name="sources"
             columns={COLUMNS}
             rows={rows}
-            rowKey={(s) => s.name}
-            onOpen={(s) => void navigate({ to: `/sources/${s.name}` })}
+            rowKey={(r) => r.source.name}
+            onOpen={(r) => void navigate({ to: `/sources/${r.source.name}` })}
             loading={isPending}
-            narrow={(s) => <TwoLines first={<StateDot tone={sourceState(s).tone}>{sourceTitle(s)}</StateDot>} aside={<Ago at={s.last_seen_at} />} second={`${count(s.events_total)} events${s.set_aside > 0 ? ` · ${count(s.set_aside)} set aside` : ''}`} />}
+            narrow={({ source: s }) => <TwoLines first={<StateDot tone={sourceState(s).tone}>{sourceTitle(s)}</StateDot>} aside={<Ago at={s.last_seen_at} />} second={`${count(s.events_total)} events${s.set_aside > 0 ? ` · ${count(s.set_aside)} set aside` : ''}`} />}
             empty={!error && <Empty title="There is no source" />}
           />
         </Listing>
-      )}
       {making && <NewSource close={make.close} />}
     </Page>
   )

@@ -55,6 +55,7 @@ export const variables: CSSVariablesResolver = () => ({
   light: {
     '--mantine-color-body': '#ffffff',
     '--mantine-color-dimmed': '#6b6358',
+    '--mantine-color-error': '#b3261e',
     '--mantine-color-placeholder': '#756c60',
     '--mantine-color-default-border': '#d8d0c5',
     '--ground': '#faf8f5',
@@ -88,6 +89,7 @@ export const variables: CSSVariablesResolver = () => ({
     '--mantine-color-body': '#1e1b18',
     '--mantine-color-text': '#ece7df',
     '--mantine-color-dimmed': '#aca396',
+    '--mantine-color-error': '#f2857d',
     '--mantine-color-placeholder': '#968d80',
     '--mantine-color-default-border': '#433d35',
     '--mantine-color-default': '#26231f',

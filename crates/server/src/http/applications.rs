@@ -5,19 +5,20 @@ use api::applications::{
     Application, ApplicationInput, Device, DeviceChange, DeviceCredential, DeviceSelf, Enroll, Enrolment,
     EnrolmentMade, Grant, GrantKind, NewEnrolment, Right, Rotate,
 };
-use api::sources::{Mapping, MappingInput};
+use api::mappings::{Mapping, MappingInput};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::json;
 
+use super::mappings::{check_program, check_samples, mapping, shorten};
 use super::router::{Route, table};
-use super::sources::{PROGRAM_BYTES_MAX, mapping, shorten};
 use super::{Json, Path, Problem};
 use crate::access::{Client, Subject, applications, devices};
 use crate::app::App;
 use crate::changes;
 use crate::ingest::RegistryError;
 use crate::ingest::health::NO_SOURCE;
+use crate::ingest::registry::NewVersion;
 
 pub fn routes() -> Vec<Route> {
     table! {
@@ -213,7 +214,7 @@ pub async fn devices_mapping_get(
     devices::with_mapping(&subject, &name, Right::Read)?;
     let found = app.intake.registry().mapping(&name);
     let found = found.ok_or_else(|| Problem::from(RegistryError::UnknownMapping { name }))?;
-    Ok(Json(mapping(&found)))
+    Ok(Json(mapping(app.intake.registry(), &found)))
 }
 
 /// Save a new version of a mapping that is shared with the application of the device that asks.
@@ -225,13 +226,18 @@ pub async fn devices_mapping_save(
     Json(input): Json<MappingInput>,
 ) -> Result<Json<Mapping>, Problem> {
     let reach = devices::with_mapping(&subject, &name, Right::Change)?;
-    if input.program.len() > PROGRAM_BYTES_MAX {
-        return Err(Problem::invalid("/program", format!("a program may have at most {PROGRAM_BYTES_MAX} bytes")));
-    }
+    check_program(&input.program)?;
+    check_samples(input.samples.as_deref().unwrap_or_default())?;
     let registry = app.intake.registry();
     let old = registry.mapping(&name).map(|compiled| json!({"version": compiled.version, "program": compiled.program}));
-    let now = app.clock.now().as_millisecond();
-    let version = registry.save(&name, &input.program, subject.user_name(), now).await?;
+    let wanted = NewVersion {
+        program: &input.program,
+        samples: input.samples.as_deref(),
+        force: input.force,
+        by: subject.user_name(),
+        now_ms: app.clock.now().as_millisecond(),
+    };
+    let version = registry.save(&name, &wanted, &app.door).await?;
     let new = json!({"version": version, "program": input.program});
     let mut event =
         devices::device_event("app_client_record_update", "success", (&reach.application, &reach.device, &reach.name));
@@ -240,7 +246,7 @@ pub async fn devices_mapping_save(
     event["message"] = json!(format!("The device {} saved version {version} of the mapping {name}", reach.name));
     app.record(Some(&subject), shorten(event)).await?;
     let found = registry.mapping(&name).ok_or_else(|| Problem::from(RegistryError::UnknownMapping { name }))?;
-    Ok(Json(mapping(&found)))
+    Ok(Json(mapping(registry, &found)))
 }
 
 /// Whether there is such a thing to share, and whether this subject may share it.

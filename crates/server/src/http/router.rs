@@ -15,7 +15,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use super::guard::guard;
 use super::{
     access, applications, backups, cloud_events, collector, elastic, events, export, grpc, health, hooks, ingest,
-    inputs, notify, openapi, otlp, report, retention, selection, sources, system, trail,
+    inputs, mappings, notify, openapi, otlp, report, retention, selection, set_aside, sources, system, trail,
 };
 use crate::app::App;
 
@@ -105,6 +105,8 @@ pub fn routes() -> Vec<Route> {
         retention::routes(),
         selection::routes(),
         sources::routes(),
+        set_aside::routes(),
+        mappings::routes(),
         trail::routes(),
         backups::routes(),
         system::routes(),

@@ -27,6 +27,7 @@ use super::selection::{Counter, Selection};
 use crate::append::{self, Admitted, Door, Origin};
 use crate::clock::Clock;
 use crate::state::set_aside::{self, New};
+use crate::state::set_aside_groups;
 
 /// Records of one batch.
 pub const RECORDS_MAX: usize = 50_000;
@@ -189,6 +190,7 @@ impl Intake {
         registry: Arc<Registry>,
         selection: Arc<Selection>,
     ) -> Result<Arc<Self>, IntakeError> {
+        set_aside_groups::find_all(&pool).await?;
         let (records, bytes) = set_aside::waiting(&pool).await?;
         Ok(Arc::new(Self {
             door,

@@ -8,6 +8,9 @@ use sqlx::SqlitePool;
 use wire::mapping::{self, Mapping, Meta};
 use wire::syslog::Syslog;
 
+use super::trial;
+use crate::append::Door;
+use crate::state::mapping_samples;
 use crate::state::mappings::{self, StoredMapping};
 use crate::state::sources::{self, Source};
 
@@ -23,6 +26,12 @@ pub enum RegistryError {
     UnknownMapping { name: String },
     #[error("mapping {name} does not compile{}", .errors.first().map(|error| format!(": {error}")).unwrap_or_default())]
     Compile { name: String, errors: Vec<mapping::CompileError> },
+    #[error(
+        "{} of the samples that mapping {name} can read could not be read any more{}",
+        .errors.len(),
+        .errors.first().map(|(nth, reason)| format!("; sample {}: {reason}", nth + 1)).unwrap_or_default()
+    )]
+    Samples { name: String, errors: Vec<(usize, String)> },
     #[error("{reason}")]
     Invalid { field: &'static str, reason: String },
     #[error("source {name} exists already")]
@@ -45,6 +54,18 @@ pub struct Compiled {
     pub builtin: bool,
     pub updated_at: Option<i64>,
     pub updated_by: Option<String>,
+}
+
+/// A version of a mapping to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct NewVersion<'a> {
+    pub program: &'a str,
+    /// The samples to keep from now on; those kept so far stay without.
+    pub samples: Option<&'a [String]>,
+    /// Store it whatever the samples say.
+    pub force: bool,
+    pub by: &'a str,
+    pub now_ms: i64,
 }
 
 /// What reads the records of a source.
@@ -255,20 +276,43 @@ impl Registry {
         self.reload().await
     }
 
-    /// Stores a new version of a mapping, if it compiles; answers its number.
-    pub async fn save(&self, name: &str, program: &str, by: &str, now_ms: i64) -> Result<u32, RegistryError> {
+    /// Stores a new version of a mapping, and the samples beside it where some are given; answers its number. One that
+    /// does not compile is refused, and one that can't read a sample which could be read so far, unless it is forced.
+    pub async fn save(&self, name: &str, new: &NewVersion<'_>, door: &Door) -> Result<u32, RegistryError> {
         check_name("name", name)?;
-        let version = self.mapping(name).map_or(1, |known| known.version + 1);
-        Mapping::compile(name, &mapping::version_of(program), program)
+        let old = self.mapping(name);
+        let version = old.as_ref().map_or(1, |known| known.version + 1);
+        let kept = match new.samples {
+            Some(samples) => samples.to_vec(),
+            None => mapping_samples::of(&self.pool, name).await?,
+        };
+        let mapping = Mapping::compile(name, &mapping::version_of(new.program), new.program)
             .map_err(|errors| RegistryError::Compile { name: name.to_owned(), errors })?;
+        if !new.force {
+            let (door, name) = (door.clone(), name.to_owned());
+            tokio::task::spawn_blocking(move || {
+                let old = old.as_ref().map(|old| &old.mapping);
+                let errors = trial::broken(old, &mapping, &door, &kept);
+                if errors.is_empty() { Ok(()) } else { Err(RegistryError::Samples { name, errors }) }
+            })
+            .await
+            .unwrap_or_else(|_| {
+                Err(RegistryError::Invalid { field: "samples", reason: "the samples could not be run".to_owned() })
+            })?;
+        }
         let stored = StoredMapping {
             name: name.to_owned(),
             version: i64::from(version),
-            program: program.to_owned(),
-            created_at: now_ms,
-            created_by: by.to_owned(),
+            program: new.program.to_owned(),
+            created_at: new.now_ms,
+            created_by: new.by.to_owned(),
         };
-        mappings::add(&self.pool, &stored).await?;
+        let mut transaction = crate::state::begin_write(&self.pool).await?;
+        mappings::add(&mut transaction, &stored).await?;
+        if let Some(samples) = new.samples {
+            mapping_samples::replace(&mut transaction, name, samples).await?;
+        }
+        transaction.commit().await?;
         self.reload().await?;
         Ok(version)
     }
@@ -282,11 +326,20 @@ impl Registry {
     }
 }
 
+/// Paths of the API and of the console stand where names stand.
+const RESERVED: &[&str] = &["new", "reference", "propose"];
+
 fn check_name(field: &'static str, name: &str) -> Result<(), RegistryError> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-.".contains(c);
     if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
         let reason = format!("{name:?} can't be a name: use 1 to 64 of a-z, 0-9, dot, dash and underscore");
         return Err(RegistryError::Invalid { field, reason });
+    }
+    if RESERVED.contains(&name) {
+        return Err(RegistryError::Invalid {
+            field,
+            reason: format!("{name} is taken by a page of its own, choose another name"),
+        });
     }
     if name == crate::append::OWN_SOURCE {
         let reason = format!("{name} is the name of Belfry's own events");

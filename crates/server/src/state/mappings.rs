@@ -1,6 +1,6 @@
 //! Mappings that were edited here. The shipped ones are version 1 of their names and are not stored.
 
-use sqlx::{FromRow, SqlitePool};
+use sqlx::{FromRow, SqliteConnection, SqlitePool};
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct StoredMapping {
@@ -29,14 +29,24 @@ pub async fn versions(pool: &SqlitePool, name: &str) -> sqlx::Result<Vec<StoredM
         .await
 }
 
-pub async fn add(pool: &SqlitePool, mapping: &StoredMapping) -> sqlx::Result<()> {
+pub async fn one(pool: &SqlitePool, name: &str, version: i64) -> sqlx::Result<Option<StoredMapping>> {
+    sqlx::query_as(
+        "SELECT name, version, program, created_at, created_by FROM mappings WHERE name = $1 AND version = $2",
+    )
+    .bind(name)
+    .bind(version)
+    .fetch_optional(pool)
+    .await
+}
+
+pub async fn add(transaction: &mut SqliteConnection, mapping: &StoredMapping) -> sqlx::Result<()> {
     sqlx::query("INSERT INTO mappings (name, version, program, created_at, created_by) VALUES ($1, $2, $3, $4, $5)")
         .bind(&mapping.name)
         .bind(mapping.version)
         .bind(&mapping.program)
         .bind(mapping.created_at)
         .bind(&mapping.created_by)
-        .execute(pool)
+        .execute(transaction)
         .await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::Problem;
 use crate::http::body::BodyFault;
 use crate::ingest::body::BodyError;
 use crate::ingest::inputs::Error as InputsError;
+use crate::ingest::replays::ReplaysError;
 use crate::ingest::selection::SelectionError;
 use crate::ingest::{IntakeError, RegistryError};
 
@@ -102,8 +103,22 @@ impl From<RegistryError> for Problem {
                     problem.part("/program", format!("line {}, column {}: {}", error.line, error.column, error.message))
                 },
             ),
+            RegistryError::Samples { errors, .. } => errors.into_iter().fold(
+                Self::new(StatusCode::CONFLICT, "samples-broken", "Samples could not be read any more").detail(text),
+                |problem, (nth, reason)| problem.part(format!("/samples/{nth}"), reason),
+            ),
             RegistryError::Invalid { field, reason } => Self::invalid(format!("/{field}"), reason),
             RegistryError::State(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReplaysError> for Problem {
+    fn from(error: ReplaysError) -> Self {
+        match error {
+            ReplaysError::Running | ReplaysError::Nothing => Self::conflict(error.to_string()),
+            ReplaysError::Unknown { .. } => Self::not_found(error.to_string()),
+            ReplaysError::State(error) => error.into(),
         }
     }
 }
