@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn cursors_are_found_and_nothing_else_is_taken_for_one() {
         let entry = br#"{"MESSAGE":"say \"__CURSOR\" to it","__CURSOR" : "s=0a;i=1f;b=77;m=1;t=2;x=3"}"#;
-        assert_eq!(cursor_of(entry), None, "the first is in a text");
+        assert_eq!(cursor_of(entry).unwrap(), "s=0a;i=1f;b=77;m=1;t=2;x=3", "the first is in a text");
         assert_eq!(cursor_of(br#"{"__CURSOR":"s=0a;i=1f;b=77;m=1;t=2;x=3"}"#).unwrap(), "s=0a;i=1f;b=77;m=1;t=2;x=3");
         assert_eq!(cursor_of(br#"{"__CURSOR":"--since today"}"#), None);
         assert_eq!(cursor_of(b"{}"), None);
