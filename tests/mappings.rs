@@ -58,7 +58,7 @@ fn what_is_set_aside_is_worked_off_in_groups() {
     belfry.put("/api/v1/mappings/gates", &json!({ "program": program })).good();
     belfry.post("/api/v1/sources", &json!({ "name": "gates", "mapping": "gates" })).good();
     let lines: Vec<String> = (0..600).map(|seq| format!("{{\"seq\":{seq},\"who\":\"ada\"}}")).collect();
-    belfry.send_body("?source=gates", &lines.join("\n")).json();
+    belfry.send_body("?source=gates", lines.join("\n")).json();
     belfry.send_body("?source=gates", "{\"gate\": \"no\n").json();
 
     let groups = belfry.get("/api/v1/set-aside/groups?source=gates").good();
@@ -123,7 +123,7 @@ fn a_mapping_is_drafted_tried_versioned_and_restored() {
     let first = proposal["program"].as_str().unwrap();
     belfry.put("/api/v1/mappings/gate", &json!({ "program": first, "samples": [line] })).good();
     belfry.post("/api/v1/sources", &json!({ "name": "gate", "mapping": "gate" })).good();
-    let receipt = belfry.send_body("?source=gate", &format!("{line}\n{line}")).json();
+    let receipt = belfry.send_body("?source=gate", format!("{line}\n{line}")).json();
     assert_eq!(receipt["accepted"], 2, "{receipt}");
 
     // What a draft would change is told before it is saved.

@@ -14,7 +14,7 @@ use axum::extract::State;
 use event::Filter;
 use serde_json::json;
 use wire::decode::Decoder;
-use wire::mapping::{functions, version_of};
+use wire::mapping::{reference, version_of};
 
 use super::router::{Route, table};
 use super::{Json, Path, Problem};
@@ -232,7 +232,7 @@ pub async fn mappings_propose(State(app): State<App>, Json(wanted): Json<Propose
 #[utoipa::path(get, path = "/api/v1/mappings/reference", tag = "mappings", responses((status = 200, body = MappingReference)))]
 pub async fn mappings_reference() -> Json<MappingReference> {
     Json(MappingReference {
-        functions: functions::reference()
+        functions: reference()
             .into_iter()
             .map(|(signature, usage)| MappingFunction {
                 name: signature.split('(').next().unwrap_or_default().to_owned(),

@@ -4,7 +4,6 @@ use api::Page;
 use api::sources::{Source, SourceInput};
 use axum::extract::State;
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::health::health;
@@ -143,8 +142,4 @@ fn title_of(input: &SourceInput) -> Result<String, Problem> {
         return Err(Problem::invalid("/title", "at most 120 characters"));
     }
     Ok(title.to_owned())
-}
-
-fn time(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }

@@ -152,10 +152,12 @@ impl Reading {
         self.admitted.append(&mut other.admitted);
         self.skipped += other.skipped;
         self.rejects.append(&mut other.rejects);
+        self.left_out.append(&mut other.left_out);
     }
 
-    pub(super) fn into_parts(self) -> (Vec<Admitted>, Vec<Reject>) {
-        (self.admitted, self.rejects)
+    /// What was admitted, what was refused, and what a rule left out.
+    pub(super) fn into_parts(self) -> (Vec<Admitted>, Vec<Reject>, Vec<Counter>) {
+        (self.admitted, self.rejects, self.left_out)
     }
 }
 

@@ -154,7 +154,8 @@ impl Intake {
 
     /// Appends what was read, and sets the rest aside. Waits for as long as the trail or the state can't take it.
     pub async fn keep_messages(self: &Arc<Self>, read: Read) {
-        let (admitted, rejects) = read.reading.into_parts();
+        let (admitted, rejects, left_out) = read.reading.into_parts();
+        self.selection().count(left_out);
         while !admitted.is_empty() {
             // The entries are shared, not copied.
             match self.door().append(admitted.clone(), None).await {
