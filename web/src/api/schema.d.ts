@@ -1293,6 +1293,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/mappings/propose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draft a mapping from one record.
+         * @description Needs the privilege `sources:read`.
+         */
+        post: operations["mappings_propose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/reference": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a program may use: functions, fields, decoders.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_reference"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/mappings/{name}": {
         parameters: {
             query?: never;
@@ -1318,6 +1358,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/mappings/{name}/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold a program against what is in the trail: the newest events of a source are read again from their records.
+         * @description Needs the privilege `sources:read`.
+         */
+        post: operations["mappings_dry_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/{name}/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The records that stand beside a mapping.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_samples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/mappings/{name}/test": {
         parameters: {
             query?: never;
@@ -1332,6 +1412,46 @@ export interface paths {
          * @description Needs the privilege `sources:read`.
          */
         post: operations["mappings_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The versions of a mapping, the newest first; at most 100, and the one that ships with Belfry.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mappings/{name}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version of a mapping, with its program. To restore it, save its program.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["mappings_version"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1974,6 +2094,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/set-aside/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Records taken out, one JSON object a line, the newest first. That they were taken is an event.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open records in groups of one kind of reason, the largest first.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_groups_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/groups/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One group, with the addresses its records came from.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_groups_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/records/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One record.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/set-aside/replay": {
         parameters: {
             query?: never;
@@ -1989,6 +2189,54 @@ export interface paths {
          */
         post: operations["set_aside_replay"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/replays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last replays, the newest first, without their records.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_replays_list"];
+        put?: never;
+        /**
+         * Begin to read records again in the background. One replay runs at a time.
+         * @description Needs the privilege `sources:write`.
+         */
+        post: operations["set_aside_replays_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/set-aside/replays/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far a replay is, and what became of its records.
+         * @description Needs the privilege `sources:read`.
+         */
+        get: operations["set_aside_replays_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Stop a replay. What was replayed until then stays.
+         * @description Needs the privilege `sources:write`.
+         */
+        delete: operations["set_aside_replays_cancel"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2410,254 +2658,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/mappings/propose": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Draft a mapping from one record.
-         * @description Needs the privilege `sources:read`.
-         */
-        post: operations["mappings_propose"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/mappings/reference": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What a program may use: functions, fields, decoders.
-         * @description Needs the privilege `sources:read`.
-         */
-        get: operations["mappings_reference"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/mappings/{name}/dry-run": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Hold a program against what is in the trail: the newest events of a source are read again from their records.
-         * @description Needs the privilege `sources:read`.
-         */
-        post: operations["mappings_dry_run"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/mappings/{name}/samples": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The records that stand beside a mapping.
-         * @description Needs the privilege `sources:read`.
-         */
-        get: operations["mappings_samples"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/mappings/{name}/versions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The versions of a mapping, the newest first; at most 100, and the one that ships with Belfry.
-         * @description Needs the privilege `sources:read`.
-         */
-        get: operations["mappings_versions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/mappings/{name}/versions/{version}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * One version of a mapping, with its program. To restore it, save its program.
-         * @description Needs the privilege `sources:read`.
-         */
-        get: operations["mappings_version"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/set-aside/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Records taken out, one JSON object a line, the newest first. That they were taken is an event.
-         * @description Needs the privilege `sources:read`.
-         */
-        get: operations["set_aside_export"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/set-aside/groups": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Open records in groups of one kind of reason, the largest first.
-         * @description Needs the privilege `sources:read`.
-         */
-        get: operations["set_aside_groups_list"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/set-aside/groups/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * One group, with the addresses its records came from.
-         * @description Needs the privilege `sources:read`.
-         */
-        get: operations["set_aside_groups_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/set-aside/records/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * One record.
-         * @description Needs the privilege `sources:read`.
-         */
-        get: operations["set_aside_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/set-aside/replays": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The last replays, the newest first, without their records.
-         * @description Needs the privilege `sources:read`.
-         */
-        get: operations["set_aside_replays_list"];
-        put?: never;
-        /**
-         * Begin to read records again in the background. One replay runs at a time.
-         * @description Needs the privilege `sources:write`.
-         */
-        post: operations["set_aside_replays_start"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/set-aside/replays/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * How far a replay is, and what became of its records.
-         * @description Needs the privilege `sources:read`.
-         */
-        get: operations["set_aside_replays_get"];
-        put?: never;
-        post?: never;
-        /**
-         * Stop a replay. What was replayed until then stays.
-         * @description Needs the privilege `sources:write`.
-         */
-        delete: operations["set_aside_replays_cancel"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2836,6 +2836,8 @@ export interface components {
         };
         /** @enum {string} */
         BackupState: "running" | "done" | "failed" | "cancelled" | "missing";
+        /** @enum {string} */
+        Became: "events" | "left_out" | "set_aside";
         CategoryCount: {
             /** @description Empty for events that have none. */
             category: string;
@@ -3084,6 +3086,60 @@ export interface components {
         Discarded: {
             /** Format: int64 */
             discarded: number;
+        };
+        /** @description A program to hold against what is in the trail. */
+        DryRun: {
+            /**
+             * Format: int32
+             * @description At most 1,000, which is what one gets without it.
+             */
+            limit?: number | null;
+            /** @description The program to try; the stored one when absent. */
+            program?: string | null;
+            /** @description The source whose events are read again; all that the mapping reads when absent. */
+            source?: string | null;
+        };
+        DryRunChange: {
+            field: string;
+            new?: Record<string, never> | null;
+            old?: Record<string, never> | null;
+        };
+        DryRunExample: {
+            /** @description The fields that would differ, at most 40. */
+            changes: components["schemas"]["DryRunChange"][];
+            /** @description Why it would be no event. */
+            error?: string | null;
+            /** Format: int64 */
+            position: number;
+            /** @description The beginning of the record. */
+            record: string;
+        };
+        /** @description What would have become of the newest events of a source. */
+        DryRunResult: {
+            /** Format: int64 */
+            changed: number;
+            compile_errors: components["schemas"]["CompileError"][];
+            /**
+             * Format: int64
+             * @description Events that were read again from their records.
+             */
+            events: number;
+            /** @description At most ten of those that changed and ten of those that failed. */
+            examples: components["schemas"]["DryRunExample"][];
+            /**
+             * Format: int64
+             * @description Their records would be set aside now, or left out.
+             */
+            failed: number;
+            /** @description It took too long to read all that were asked for. */
+            partial: boolean;
+            /** Format: int64 */
+            same: number;
+            /**
+             * Format: int64
+             * @description Events that keep no record to read again.
+             */
+            without_record: number;
         };
         EmailTo: {
             /** @description The email channel it goes through; the only one, or the first, when absent. */
@@ -3627,12 +3683,37 @@ export interface components {
              */
             version: number;
         };
+        MappingField: {
+            /** @description `keyword`, `text`, `ip`, `number`, `date` or `boolean`. */
+            kind: string;
+            name: string;
+            title: string;
+        };
+        MappingFunction: {
+            name: string;
+            /** @description `capture(value, pattern)`; what may be left out stands in brackets. */
+            signature: string;
+            usage: string;
+        };
         MappingInput: {
             /** @description Save it even though a sample that could be read so far can't be read any more. */
             force?: boolean;
             program: string;
             /** @description Records to keep beside it, at most 100; those kept so far stay when absent. */
             samples?: string[] | null;
+        };
+        /** @description What a program may use: for the manual, and for completion in an editor. */
+        MappingReference: {
+            decoders: string[];
+            fields: components["schemas"]["MappingField"][];
+            functions: components["schemas"]["MappingFunction"][];
+        };
+        /** @description The records that stand beside a mapping. */
+        MappingSamples: {
+            /** @description Those kept here. They are run whenever the mapping is saved. */
+            own: string[];
+            /** @description Those that ship with Belfry, the first 100. */
+            shipped: string[];
         };
         MappingTest: {
             /** @description The program to try; the stored one when absent. */
@@ -3651,6 +3732,18 @@ export interface components {
         MappingTestResults: {
             compile_errors: components["schemas"]["CompileError"][];
             results: components["schemas"]["MappingTestResult"][];
+        };
+        /** @description One version of a mapping. */
+        MappingVersion: {
+            created_at?: string | null;
+            created_by?: string | null;
+            hash: string;
+            /** @description Absent in lists. */
+            program?: string | null;
+            /** @description It is the one that ships with Belfry. */
+            shipped: boolean;
+            /** Format: int32 */
+            version: number;
         };
         /**
          * @description A new master key. This answer is the only place where it ever is; nothing of it is kept but the recipient, once the
@@ -4085,6 +4178,22 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_MappingVersion: {
+            items: {
+                created_at?: string | null;
+                created_by?: string | null;
+                hash: string;
+                /** @description Absent in lists. */
+                program?: string | null;
+                /** @description It is the one that ships with Belfry. */
+                shipped: boolean;
+                /** Format: int32 */
+                version: number;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
         Page_Removal: {
             items: {
                 at: string;
@@ -4144,6 +4253,44 @@ export interface components {
                  */
                 size: number;
                 state: components["schemas"]["RemovalState"];
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_ReplayJob: {
+            items: {
+                by: string;
+                /** Format: int64 */
+                done: number;
+                ended_at?: string | null;
+                error?: string | null;
+                id: string;
+                /**
+                 * Format: int64
+                 * @description Records that the mapping leaves out on purpose; they are settled as well.
+                 */
+                left_out: number;
+                /** @description Why records are still not understood, the most frequent first; at most 50. */
+                reasons: components["schemas"]["ReplayReason"][];
+                /** @description What became of each of the first 500. */
+                records: components["schemas"]["ReplayRecord"][];
+                /**
+                 * Format: int64
+                 * @description Records that became events.
+                 */
+                replayed: number;
+                started_at: string;
+                state: components["schemas"]["ReplayState"];
+                /** Format: int64 */
+                still_set_aside: number;
+                /**
+                 * Format: int64
+                 * @description Open records when it began.
+                 */
+                total: number;
+                /** @description What it replays, in words: `source vault`, `12 records`. */
+                what: string;
             }[];
             /** @description Absent on the last page. */
             next?: string | null;
@@ -4272,6 +4419,36 @@ export interface components {
                 source: string;
                 updated_at: string;
                 updated_by: string;
+            }[];
+            /** @description Absent on the last page. */
+            next?: string | null;
+        };
+        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
+        Page_SetAsideGroup: {
+            items: {
+                code: string;
+                /** @description The beginning of the newest record. */
+                example: string;
+                field?: string | null;
+                first_at: string;
+                id: string;
+                /** @description What their reasons have in common; `#` stands for numbers, `…` for quoted values. */
+                kind: string;
+                last_at: string;
+                /** @description The id of the newest record: handed back as `through`, it keeps what comes in meanwhile out of an action. */
+                newest: string;
+                /** @description One of the addresses. */
+                peer?: string | null;
+                /**
+                 * Format: int64
+                 * @description How many addresses they came from.
+                 */
+                peers: number;
+                /** @description The reason of the newest record. */
+                reason: string;
+                /** Format: int64 */
+                records: number;
+                source: string;
             }[];
             /** @description Absent on the last page. */
             next?: string | null;
@@ -4447,6 +4624,25 @@ export interface components {
             offset?: number | null;
             /** @description JSON pointer into the request, `/filter`. */
             pointer: string;
+        };
+        /** @description A mapping to start from. */
+        Proposal: {
+            /** @description How the record can be taken apart. */
+            decoder: string;
+            /** @description What becomes of it without a mapping of its own. */
+            generic: components["schemas"]["MappingTestResult"];
+            /** @description Its own fields. */
+            native: Record<string, never>;
+            /** @description A program with an assignment for each field that was recognized, and a line to be switched on for each that was not. */
+            program: string;
+            /** @description What the program makes of it. */
+            result: components["schemas"]["MappingTestResult"];
+        };
+        /** @description One record of a product that has no mapping yet. */
+        Propose: {
+            /** @description What the mapping will be called; actions begin with it. */
+            name?: string;
+            record: string;
         };
         /** @description Whether the server can do its work. */
         Readiness: {
@@ -4645,6 +4841,62 @@ export interface components {
             ids?: string[];
             source?: string | null;
         };
+        /**
+         * @description A replay that runs, or ran lately. It is kept in memory: after a restart of the server it is gone, and what is still
+         *     open can be replayed again.
+         */
+        ReplayJob: {
+            by: string;
+            /** Format: int64 */
+            done: number;
+            ended_at?: string | null;
+            error?: string | null;
+            id: string;
+            /**
+             * Format: int64
+             * @description Records that the mapping leaves out on purpose; they are settled as well.
+             */
+            left_out: number;
+            /** @description Why records are still not understood, the most frequent first; at most 50. */
+            reasons: components["schemas"]["ReplayReason"][];
+            /** @description What became of each of the first 500. */
+            records: components["schemas"]["ReplayRecord"][];
+            /**
+             * Format: int64
+             * @description Records that became events.
+             */
+            replayed: number;
+            started_at: string;
+            state: components["schemas"]["ReplayState"];
+            /** Format: int64 */
+            still_set_aside: number;
+            /**
+             * Format: int64
+             * @description Open records when it began.
+             */
+            total: number;
+            /** @description What it replays, in words: `source vault`, `12 records`. */
+            what: string;
+        };
+        ReplayReason: {
+            kind: string;
+            /** @description One of the reasons. */
+            reason: string;
+            /** Format: int64 */
+            records: number;
+        };
+        ReplayRecord: {
+            became: components["schemas"]["Became"];
+            id: string;
+            /**
+             * Format: int64
+             * @description The position of its first event.
+             */
+            position?: number | null;
+            reason?: string | null;
+        };
+        /** @enum {string} */
+        ReplayState: "running" | "done" | "cancelled" | "failed";
         Replayed: {
             /** @description More than 10,000 records were open: ask again for the rest. */
             more?: boolean;
@@ -4996,11 +5248,23 @@ export interface components {
             records: number;
             source: string;
         };
+        /** @description A group with the addresses its records came from. */
+        SetAsideGroupDetail: components["schemas"]["SetAsideGroup"] & {
+            /** @description The ten that sent most of them. */
+            senders: components["schemas"]["SetAsidePeer"][];
+        };
         SetAsidePage: {
             /** @description The largest groups of the source, or of all sources. */
             groups: components["schemas"]["SetAsideGroup"][];
             items: components["schemas"]["SetAside"][];
             next?: string | null;
+        };
+        SetAsidePeer: {
+            last_at: string;
+            /** @description Absent where it is not known. */
+            peer?: string | null;
+            /** Format: int64 */
+            records: number;
         };
         /** @description What an administrator settles for the whole organization. */
         Settings: {
@@ -5289,270 +5553,6 @@ export interface components {
             size?: number | null;
             url: string;
             vkey: string;
-        };
-        /** @enum {string} */
-        Became: "events" | "left_out" | "set_aside";
-        /** @description A program to hold against what is in the trail. */
-        DryRun: {
-            /**
-             * Format: int32
-             * @description At most 1,000, which is what one gets without it.
-             */
-            limit?: number | null;
-            /** @description The program to try; the stored one when absent. */
-            program?: string | null;
-            /** @description The source whose events are read again; all that the mapping reads when absent. */
-            source?: string | null;
-        };
-        DryRunChange: {
-            field: string;
-            new?: Record<string, never> | null;
-            old?: Record<string, never> | null;
-        };
-        DryRunExample: {
-            /** @description The fields that would differ, at most 40. */
-            changes: components["schemas"]["DryRunChange"][];
-            /** @description Why it would be no event. */
-            error?: string | null;
-            /** Format: int64 */
-            position: number;
-            /** @description The beginning of the record. */
-            record: string;
-        };
-        /** @description What would have become of the newest events of a source. */
-        DryRunResult: {
-            /** Format: int64 */
-            changed: number;
-            compile_errors: components["schemas"]["CompileError"][];
-            /**
-             * Format: int64
-             * @description Events that were read again from their records.
-             */
-            events: number;
-            /** @description At most ten of those that changed and ten of those that failed. */
-            examples: components["schemas"]["DryRunExample"][];
-            /**
-             * Format: int64
-             * @description Their records would be set aside now, or left out.
-             */
-            failed: number;
-            /** @description It took too long to read all that were asked for. */
-            partial: boolean;
-            /** Format: int64 */
-            same: number;
-            /**
-             * Format: int64
-             * @description Events that keep no record to read again.
-             */
-            without_record: number;
-        };
-        MappingField: {
-            /** @description `keyword`, `text`, `ip`, `number`, `date` or `boolean`. */
-            kind: string;
-            name: string;
-            title: string;
-        };
-        MappingFunction: {
-            name: string;
-            /** @description `capture(value, pattern)`; what may be left out stands in brackets. */
-            signature: string;
-            usage: string;
-        };
-        /** @description What a program may use: for the manual, and for completion in an editor. */
-        MappingReference: {
-            decoders: string[];
-            fields: components["schemas"]["MappingField"][];
-            functions: components["schemas"]["MappingFunction"][];
-        };
-        /** @description The records that stand beside a mapping. */
-        MappingSamples: {
-            /** @description Those kept here. They are run whenever the mapping is saved. */
-            own: string[];
-            /** @description Those that ship with Belfry, the first 100. */
-            shipped: string[];
-        };
-        /** @description One version of a mapping. */
-        MappingVersion: {
-            created_at?: string | null;
-            created_by?: string | null;
-            hash: string;
-            /** @description Absent in lists. */
-            program?: string | null;
-            /** @description It is the one that ships with Belfry. */
-            shipped: boolean;
-            /** Format: int32 */
-            version: number;
-        };
-        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
-        Page_MappingVersion: {
-            items: {
-                created_at?: string | null;
-                created_by?: string | null;
-                hash: string;
-                /** @description Absent in lists. */
-                program?: string | null;
-                /** @description It is the one that ships with Belfry. */
-                shipped: boolean;
-                /** Format: int32 */
-                version: number;
-            }[];
-            /** @description Absent on the last page. */
-            next?: string | null;
-        };
-        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
-        Page_ReplayJob: {
-            items: {
-                by: string;
-                /** Format: int64 */
-                done: number;
-                ended_at?: string | null;
-                error?: string | null;
-                id: string;
-                /**
-                 * Format: int64
-                 * @description Records that the mapping leaves out on purpose; they are settled as well.
-                 */
-                left_out: number;
-                /** @description Why records are still not understood, the most frequent first; at most 50. */
-                reasons: components["schemas"]["ReplayReason"][];
-                /** @description What became of each of the first 500. */
-                records: components["schemas"]["ReplayRecord"][];
-                /**
-                 * Format: int64
-                 * @description Records that became events.
-                 */
-                replayed: number;
-                started_at: string;
-                state: components["schemas"]["ReplayState"];
-                /** Format: int64 */
-                still_set_aside: number;
-                /**
-                 * Format: int64
-                 * @description Open records when it began.
-                 */
-                total: number;
-                /** @description What it replays, in words: `source vault`, `12 records`. */
-                what: string;
-            }[];
-            /** @description Absent on the last page. */
-            next?: string | null;
-        };
-        /** @description One page of a list. `next` is handed back as `cursor` to get the following page. */
-        Page_SetAsideGroup: {
-            items: {
-                code: string;
-                /** @description The beginning of the newest record. */
-                example: string;
-                field?: string | null;
-                first_at: string;
-                id: string;
-                /** @description What their reasons have in common; `#` stands for numbers, `…` for quoted values. */
-                kind: string;
-                last_at: string;
-                /** @description The id of the newest record: handed back as `through`, it keeps what comes in meanwhile out of an action. */
-                newest: string;
-                /** @description One of the addresses. */
-                peer?: string | null;
-                /**
-                 * Format: int64
-                 * @description How many addresses they came from.
-                 */
-                peers: number;
-                /** @description The reason of the newest record. */
-                reason: string;
-                /** Format: int64 */
-                records: number;
-                source: string;
-            }[];
-            /** @description Absent on the last page. */
-            next?: string | null;
-        };
-        /** @description A mapping to start from. */
-        Proposal: {
-            /** @description How the record can be taken apart. */
-            decoder: string;
-            /** @description What becomes of it without a mapping of its own. */
-            generic: components["schemas"]["MappingTestResult"];
-            /** @description Its own fields. */
-            native: Record<string, never>;
-            /** @description A program with an assignment for each field that was recognized, and a line to be switched on for each that was not. */
-            program: string;
-            /** @description What the program makes of it. */
-            result: components["schemas"]["MappingTestResult"];
-        };
-        /** @description One record of a product that has no mapping yet. */
-        Propose: {
-            /** @description What the mapping will be called; actions begin with it. */
-            name?: string;
-            record: string;
-        };
-        /**
-         * @description A replay that runs, or ran lately. It is kept in memory: after a restart of the server it is gone, and what is still
-         *     open can be replayed again.
-         */
-        ReplayJob: {
-            by: string;
-            /** Format: int64 */
-            done: number;
-            ended_at?: string | null;
-            error?: string | null;
-            id: string;
-            /**
-             * Format: int64
-             * @description Records that the mapping leaves out on purpose; they are settled as well.
-             */
-            left_out: number;
-            /** @description Why records are still not understood, the most frequent first; at most 50. */
-            reasons: components["schemas"]["ReplayReason"][];
-            /** @description What became of each of the first 500. */
-            records: components["schemas"]["ReplayRecord"][];
-            /**
-             * Format: int64
-             * @description Records that became events.
-             */
-            replayed: number;
-            started_at: string;
-            state: components["schemas"]["ReplayState"];
-            /** Format: int64 */
-            still_set_aside: number;
-            /**
-             * Format: int64
-             * @description Open records when it began.
-             */
-            total: number;
-            /** @description What it replays, in words: `source vault`, `12 records`. */
-            what: string;
-        };
-        ReplayReason: {
-            kind: string;
-            /** @description One of the reasons. */
-            reason: string;
-            /** Format: int64 */
-            records: number;
-        };
-        ReplayRecord: {
-            became: components["schemas"]["Became"];
-            id: string;
-            /**
-             * Format: int64
-             * @description The position of its first event.
-             */
-            position?: number | null;
-            reason?: string | null;
-        };
-        /** @enum {string} */
-        ReplayState: "running" | "done" | "cancelled" | "failed";
-        /** @description A group with the addresses its records came from. */
-        SetAsideGroupDetail: components["schemas"]["SetAsideGroup"] & {
-            /** @description The ten that sent most of them. */
-            senders: components["schemas"]["SetAsidePeer"][];
-        };
-        SetAsidePeer: {
-            last_at: string;
-            /** @description Absent where it is not known. */
-            peer?: string | null;
-            /** Format: int64 */
-            records: number;
         };
     };
     responses: never;
@@ -8126,6 +8126,66 @@ export interface operations {
             };
         };
     };
+    mappings_propose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Propose"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Proposal"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_reference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingReference"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     mappings_get: {
         parameters: {
             query?: never;
@@ -8190,6 +8250,70 @@ export interface operations {
             };
         };
     };
+    mappings_dry_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DryRun"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRunResult"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_samples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingSamples"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     mappings_test: {
         parameters: {
             query?: never;
@@ -8211,6 +8335,67 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MappingTestResults"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MappingVersion"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    mappings_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingVersion"];
                 };
             };
             /** @description What went wrong */
@@ -9534,6 +9719,135 @@ export interface operations {
             };
         };
     };
+    set_aside_export: {
+        parameters: {
+            query?: {
+                source?: string;
+                /** @description The id of a group. */
+                group?: string;
+                /** @description `open` (the default), `replayed` or `discarded`. */
+                state?: string;
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_groups_list: {
+        parameters: {
+            query?: {
+                source?: string;
+                cursor?: string;
+                /** @description At most 200, which is what one gets without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SetAsideGroup"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_groups_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetAsideGroupDetail"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetAside"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     set_aside_replay: {
         parameters: {
             query?: never;
@@ -9553,6 +9867,126 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Replayed"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReplayJob"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Replay"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayJob"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayJob"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    set_aside_replays_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayJob"];
                 };
             };
             /** @description What went wrong */
@@ -10395,440 +10829,6 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": number[];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    mappings_propose: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Propose"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Proposal"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    mappings_reference: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MappingReference"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    mappings_dry_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["DryRun"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DryRunResult"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    mappings_samples: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MappingSamples"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    mappings_versions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_MappingVersion"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    mappings_version: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-                version: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MappingVersion"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    set_aside_export: {
-        parameters: {
-            query?: {
-                source?: string;
-                /** @description The id of a group. */
-                group?: string;
-                /** @description `open` (the default), `replayed` or `discarded`. */
-                state?: string;
-                cursor?: string;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/x-ndjson": string;
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    set_aside_groups_list: {
-        parameters: {
-            query?: {
-                source?: string;
-                cursor?: string;
-                /** @description At most 200, which is what one gets without it. */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_SetAsideGroup"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    set_aside_groups_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SetAsideGroupDetail"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    set_aside_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SetAside"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    set_aside_replays_list: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_ReplayJob"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    set_aside_replays_start: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Replay"];
-            };
-        };
-        responses: {
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReplayJob"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    set_aside_replays_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReplayJob"];
-                };
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    set_aside_replays_cancel: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReplayJob"];
                 };
             };
             /** @description What went wrong */

@@ -32,7 +32,7 @@ export function MasterKey({ close, settings }: { close: () => void; settings?: B
   return (
     <SidePanel label="Master key" title="New master key" onClose={close}>
       <form onSubmit={submit} className="stack">
-        <p style={{ margin: 0 }}>The key is split. Any so many of its shares open the backups; fewer tell nothing about it. Have paper or a printer at hand: the shares are shown once.</p>
+        <p style={{ margin: 0 }}>The key is split: any {threshold} of its {people} shares together open the backups, fewer tell nothing about it. Have paper or a printer at hand: the shares are shown once.</p>
         <div className={classes.numbers}>
           <NumberInput label="People" description="Each gets one share." min={1} max={20} value={people} onChange={(v) => setPeople(Number(v))} allowDecimal={false} clampBehavior="strict" />
           <NumberInput label="Needed to open" description="So many of them together." min={1} max={people} value={threshold} onChange={(v) => setThreshold(Number(v))} allowDecimal={false} clampBehavior="strict" />

@@ -118,7 +118,7 @@ export function EventDrawer({ position, tab, onTab, onClose, onStep, onOpen, onV
               <NotificationsTab position={position} />
             </Tabs.Panel>
             <Tabs.Panel value="record">
-              <RecordTab detail={data} />
+              <RecordTab detail={data} onValue={onValue} />
             </Tabs.Panel>
             <Tabs.Panel value="proof">
               <Suspense fallback={<Skeleton height={160} />}>

@@ -53,7 +53,8 @@ export function SummaryTab({ event, onValue }: { event: EventRecord; onValue: (f
   )
 }
 
-function Value({ name, value, onValue }: { name: string; value: Json; onValue: (field: string, value: string, without: boolean) => void }) {
+/** A value that is a filter: a click searches for it, an alt-click leaves it out. */
+export function Value({ name, value, onValue }: { name: string; value: Json; onValue: (field: string, value: string, without: boolean) => void }) {
   if (Array.isArray(value)) {
     return (
       <span className="row wrap" style={{ gap: 6 }}>

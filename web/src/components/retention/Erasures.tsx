@@ -251,7 +251,7 @@ function Request({ close, made }: { close: () => void; made: (id: string) => voi
     <SidePanel label="Erasure" title="Request an erasure" onClose={close}>
       <form onSubmit={submit} className="stack">
         <div>
-          <div className="dim small" style={{ marginBottom: 4 }}>Events</div>
+          <div style={{ marginBottom: 4, fontSize: 13, fontWeight: 500 }}>Events</div>
           <KqlBar value={filter} onApply={setFilter} label="Events to erase" placeholder={'user.name: "jane" or "jane@example.org"'} eager />
           <p className="dim small" style={{ margin: '4px 0 0' }}>
             A bare word is looked for in every field, the original record included: use it for names and addresses that stand in texts.

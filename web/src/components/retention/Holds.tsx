@@ -176,7 +176,7 @@ function Place({ close }: { close: () => void }) {
       <form onSubmit={submit} className="stack">
         <TextInput label="Name" description="Goes into the trail, like the reason: a case number, no person." placeholder="Case 2026-17" value={name} onChange={(e) => setName(e.currentTarget.value)} required withAsterisk={false} />
         <div>
-          <div className="dim small" style={{ marginBottom: 4 }}>Events</div>
+          <div style={{ marginBottom: 4, fontSize: 13, fontWeight: 500 }}>Events</div>
           <KqlBar value={filter} onApply={setFilter} label="Events to hold" placeholder="all events, or a filter in KQL" eager />
         </div>
         <div className="row" style={{ alignItems: 'flex-start' }}>

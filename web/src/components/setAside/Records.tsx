@@ -60,7 +60,7 @@ export function Records({ filter, bar, mappingOf }: Props) {
             <>
               {bar}
               <span className="grow" />
-              {writable && ids.length === 0 && <span className="dim">Tick records to replay or discard a few of them.</span>}
+              {writable && ids.length === 0 && <span className="dim wide-only">Tick records to replay or discard a few of them.</span>}
               {writable && ids.length > 0 && (
                 <>
                   <Button leftSection={<RotateCcw size={14} />} onClick={() => void replay({ ids })}>
