@@ -24,7 +24,10 @@ fuzz_target!(|data: &[u8]| {
             let lines = program.split('\n').count();
             assert!(!errors.is_empty());
             for error in errors {
-                assert!((1..=lines).contains(&error.line) && error.column > 0 && !error.message.is_empty(), "{error:?}");
+                assert!(
+                    (1..=lines).contains(&error.line) && error.column > 0 && !error.message.is_empty(),
+                    "{error:?}"
+                );
             }
         }
     }

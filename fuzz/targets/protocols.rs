@@ -63,7 +63,8 @@ fn records(body: &[u8], form: otlp::Form) {
             for record in records {
                 let json = &json[record.range];
                 // What was no text stays what it was: the mappings keep such bytes.
-                let json = if std::str::from_utf8(json).is_ok() { json.to_vec() } else { text(json).as_bytes().to_vec() };
+                let json =
+                    if std::str::from_utf8(json).is_ok() { json.to_vec() } else { text(json).as_bytes().to_vec() };
                 assert!(is_json(&json), "a log record became no JSON: {}", text(&json));
             }
         }
@@ -92,7 +93,8 @@ fn cloud_event(body: &[u8]) {
     let always = [("specversion", "1.0"), ("id", "7"), ("source", "/door"), ("type", "door.opened")];
     let own = head.lines().filter_map(|line| line.split_once(':'));
     for content_type in [None, Some("application/json"), Some("text/plain")] {
-        if let Ok((identity, json)) = cloud_events::from_headers(always.into_iter().chain(own.clone()), content_type, data)
+        if let Ok((identity, json)) =
+            cloud_events::from_headers(always.into_iter().chain(own.clone()), content_type, data)
         {
             assert!(is_json(&json), "a CloudEvent became no JSON: {}", text(&json));
             assert!(!identity.id.is_empty());

@@ -14,7 +14,11 @@ const HEAD_MAX: usize = 20;
 fuzz_target!(|data: &[u8]| {
     let Some((pick, stream)) = picked(data) else { return };
     let pieces = stream.chunks((pick & 127) + 1);
-    if pick > 127 { relp(pieces) } else { framed(pieces) }
+    if pick > 127 {
+        relp(pieces)
+    } else {
+        framed(pieces)
+    }
     message(stream);
 });
 
