@@ -14,7 +14,7 @@ DEMO_DATA ?= .run/demo
 TESTS_MAY := -A clippy::unwrap_used -A clippy::needless_pass_by_value -A clippy::type_complexity \
   -A clippy::cloned_ref_to_slice_refs -A clippy::zombie_processes -A clippy::same_item_push -A clippy::print_stderr
 
-.PHONY: help run test check build web fonts unit blackbox e2e bench growth soak golden dev clean-demo fmt
+.PHONY: help run test check build web fonts unit blackbox e2e bench growth soak fuzz golden dev clean-demo fmt
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ e2e: web fonts ## the browser tests alone
 soak: fonts web ## the fault tests with fresh seeds, for SOAK_SECONDS (600) or until stopped
 	@scripts/debian.sh test
 	scripts/soak.sh
+
+fuzz: ## every decoder on bytes nobody meant, FUZZ_SECONDS (30) for each target
+	scripts/fuzz.sh all $${FUZZ_SECONDS:-30}
 
 bench: build ## the figures of docs/performance.md, beside PostgreSQL, in one run
 	@scripts/debian.sh bench

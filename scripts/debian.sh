@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a task needs and that are not there yet.
-# usage: scripts/debian.sh build|test|bench
+# usage: scripts/debian.sh build|test|bench|fuzz
 set -euo pipefail
 
-case "${1:?say what for: build, test or bench}" in
+case "${1:?say what for: build, test, bench or fuzz}" in
   build) want=(gcc make pkg-config) ;;
   test)  want=(gcc make pkg-config chromium poppler-utils golang-go golang-golang-x-mod-dev python3-venv bsdutils curl gzip openssl nats-server rsyslog rsyslog-gnutls rsyslog-relp systemd systemd-journal-remote) ;;
   bench) want=(gcc make pkg-config postgresql postgresql-client) ;;
+  fuzz)  want=(gcc g++ make pkg-config) ;;
   *) echo "scripts/debian.sh: unknown task $1" >&2; exit 2 ;;
 esac
 
