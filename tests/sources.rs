@@ -168,6 +168,7 @@ fn what_is_left_out_is_counted_and_never_our_own() {
     );
     assert_eq!(belfry.search("event.action: door.heartbeat").len(), 5, "a preview changes nothing");
 
+    eventually(5, "the source is known", || (health_soon(&belfry, "gate")["events_total"] == 8).then_some(()));
     for (bad, field) in [
         (json!({ "source": "belfry", "action": "*", "reason": "x" }), "source"),
         (json!({ "source": "*", "action": "*", "reason": "x" }), "source"),
