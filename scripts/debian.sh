@@ -21,7 +21,7 @@ unpack_syslog_ng() {
   folder="$(dirname "$0")/../target/syslog-ng"
   [ -x "$folder/usr/sbin/syslog-ng" ] && return 0
   mkdir -p "$folder/packages"
-  (cd "$folder/packages" && apt-get download -qq syslog-ng-core libivykis0 libnet1 libjson-c5 libwrap0) || return 0
+  (cd "$folder/packages" && apt-get download -qq syslog-ng-core libivykis0 libnet1 libjson-c5 libwrap0 libpcre3) || return 0
   local package
   for package in "$folder"/packages/*.deb; do dpkg -x "$package" "$folder"; done
 }

@@ -194,7 +194,7 @@ fn original(record: &[u8]) -> (Cow<'_, str>, Option<String>) {
     match std::str::from_utf8(record) {
         Ok(text) if !record.contains(&0) => (Cow::Borrowed(text), None),
         _ => {
-            let readable = String::from_utf8_lossy(record);
+            let readable = crate::syslog::text_of(record);
             (Cow::Owned(without_nul(&readable).into_owned()), Some(STANDARD.encode(record)))
         }
     }

@@ -381,10 +381,11 @@ async fn supervise(app: App, input: Input, stop: CancellationToken, health: Arc<
         tracing::warn!(input = input.name, "input {} can't read: {error}", input.name);
         let now = app.clock.now().as_millisecond();
         let wait = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
-        health.set(InputState::Failing, Some(now.saturating_add(wait)));
+        // The reason first: whoever sees that it fails wants to know why.
         if let Err(error) = inputs::failed(&app.state, &input.id, &error, now).await {
             tracing::warn!(%error, "the state of input {} is not noted", input.name);
         }
+        health.set(InputState::Failing, Some(now.saturating_add(wait)));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return,
