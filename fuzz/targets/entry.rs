@@ -52,7 +52,10 @@ fn is_same(ours: &Value<'_>, theirs: &serde_json::Value) -> bool {
     match (ours, theirs) {
         (Value::Null, serde_json::Value::Null) => true,
         (Value::Bool(ours), serde_json::Value::Bool(theirs)) => ours == theirs,
-        (Value::Number(ours), serde_json::Value::Number(theirs)) => theirs.as_f64() == Some(*ours),
+        // The other reader does not always round to the nearest double; ours must, and [`canonical`] tells.
+        (Value::Number(ours), serde_json::Value::Number(theirs)) => {
+            theirs.as_f64().is_some_and(|theirs| (theirs - ours).abs() <= ours.abs() * 1e-15)
+        }
         (Value::String(ours), serde_json::Value::String(theirs)) => ours == theirs,
         (Value::Array(ours), serde_json::Value::Array(theirs)) => {
             ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| is_same(ours, theirs))

@@ -146,6 +146,21 @@ impl Heap {
         self.left.get() == 0
     }
 
+    /// Bytes that may still be kept.
+    pub fn left(&self) -> usize {
+        self.left.get()
+    }
+
+    /// Whether a text of so many bytes still fits: asked before one is made that may be larger than all it is made of.
+    /// When it doesn't, the heap is full.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        let fits = self.left.get() > bytes;
+        if !fits {
+            self.left.set(0);
+        }
+        fits
+    }
+
     fn take(&self, bytes: usize) -> bool {
         let left = self.left.get();
         self.left.set(left.saturating_sub(bytes.max(1)));

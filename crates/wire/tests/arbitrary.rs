@@ -229,6 +229,44 @@ fn a_program_cannot_hang_nor_take_the_server_with_it() {
     let outcome = mapping.run(b"{}", &Meta::at(now()));
     assert!(matches!(&outcome, Outcome::Failed(r) if r.code.name() == "took_too_long"), "{outcome:?}");
     assert!(started.elapsed().as_secs() < 10);
+    // Nor may a text grow by putting one into each place of another: of two that fit, a gigabyte would come.
+    let record = format!("{{\"a\":\"{}\",\"b\":\"{}\"}}", ",".repeat(32_000), "b".repeat(32_000));
+    for growing in [
+        "replace(.native.a, \",\", .native.b)",
+        "replace(.native.a, r',', .native.b)",
+        "replace(.native.b, r'.+', replace(.native.a, \",\", \"$0\"))",
+        "joined(list(replace(.native.a, \",\", \"a,\")), .native.b)",
+    ] {
+        let mapping = compile(&format!("# decoder: json\n.event.action = \"a\"\n.message = {growing}")).unwrap();
+        let outcome = mapping.run(record.as_bytes(), &Meta::at(now()));
+        assert!(matches!(&outcome, Outcome::Failed(r) if r.code.name() == "took_too_long"), "{growing}");
+    }
+    // Nor does looking at a long text again and again take forever, be it within one statement.
+    let grown =
+        format!("# decoder: json\n.event.action = \"a\"\nx = \"{}\"\n{}", "ab ".repeat(300), "x = x + x\n".repeat(12));
+    for look in ["match(x, r'(a|b)+ c')", "exists(after(x, \"c\"))"] {
+        let all = vec![look; 400].join(" || ");
+        let mapping = compile(&format!("{grown}.labels.found = {all}")).unwrap();
+        let started = std::time::Instant::now();
+        let outcome = mapping.run(b"{}", &Meta::at(now()));
+        assert!(matches!(&outcome, Outcome::Failed(r) if r.code.name() == "took_too_long"), "{look}: {outcome:?}");
+        assert!(started.elapsed().as_secs() < 10, "{look} took {:?}", started.elapsed());
+    }
+    // Nor can patterns be of any size and number.
+    let matching = |pattern: &str| {
+        format!("# decoder: json\n.event.action = \"a\"\n.labels.found = match(.native.a, r'{pattern}')")
+    };
+    for (pattern, reason) in [
+        (r"\w".repeat(2_049), "more than 4096"),
+        (r"\w".repeat(2_000), "size limit"),
+        (r"(\w{50}){50}".to_owned(), "size limit"),
+    ] {
+        let errors = compile(&matching(&pattern)).unwrap_err();
+        assert!(errors[0].message.contains(reason), "{errors:?}");
+    }
+    let many = (0..501).map(|n| format!(".labels.n{n} = match(.native.a, r'a')\n")).collect::<String>();
+    let errors = compile(&format!("# decoder: json\n{many}")).unwrap_err();
+    assert!(errors[0].line == 502 && errors[0].message.contains("more than 500 patterns"), "{errors:?}");
     // Nor can the depth of a program, or of a record, break the stack.
     for deep in ["(".repeat(100_000), "!".repeat(100_000), "[".repeat(100_000), "if true { ".repeat(10_000)] {
         assert!(compile(&format!("# decoder: json\nx = {deep}")).is_err());

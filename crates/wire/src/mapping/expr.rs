@@ -1,10 +1,10 @@
 //! A program, and how it is carried out: it reads the record, computes, and fills the fields of the event. There are no
-//! loops; it takes as many steps as it has words, whatever the record holds.
+//! loops; it takes as many steps as it has words, and more where it looks at long texts.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::functions::{Function, Usual};
 use crate::decode::groups;
@@ -29,6 +29,28 @@ pub(super) struct Frame<'e> {
     /// Set when the run is over before its end; what is computed after that is thrown away.
     pub stop: Option<Stop<'e>>,
 }
+
+impl Frame<'_> {
+    /// Counts steps, and whether there are any left.
+    fn takes(&mut self, steps: usize) -> bool {
+        self.steps = self.steps.saturating_add(u32::try_from(steps).unwrap_or(u32::MAX));
+        if self.steps > super::STEPS_MAX {
+            self.stop = self.stop.or(Some(Stop::TooLong));
+        }
+        self.stop.is_none()
+    }
+}
+
+/// Bytes of a text that a pattern looks at in one step, and those that a part is looked for in. Texts may grow to
+/// [`super::HEAP_BYTES_MAX`].
+const MATCHED_IN_A_STEP: usize = 256;
+const SEARCHED_IN_A_STEP: usize = 16 << 10;
+
+/// The longest pattern, and how large it may become. One of `\w` in brackets takes some 20 KiB.
+const PATTERN_BYTES_MAX: usize = 4_096;
+const PATTERN_SIZE_MAX: usize = 1 << 20;
+/// Patterns that are longer, or count repetitions, are made when the program is compiled, since they may be too large.
+const PATTERN_BYTES_SMALL: usize = 60;
 
 /// Why a run ended early.
 #[derive(Debug, Clone, Copy)]
@@ -122,9 +144,33 @@ impl Pattern {
         Self { source: source.to_owned(), made: OnceLock::new() }
     }
 
+    /// Whether it is a regular expression; why not otherwise. Making one is dear: most are looked at by their grammar
+    /// alone.
+    pub(super) fn check(source: &str) -> Result<(), String> {
+        if source.len() > PATTERN_BYTES_MAX {
+            return Err(format!("it has {} bytes, more than {PATTERN_BYTES_MAX}", source.len()));
+        }
+        let last = |error: String| error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        regex_syntax::parse(source).map_err(|error| last(error.to_string()))?;
+        if source.contains('{') || source.len() > PATTERN_BYTES_SMALL {
+            Self::make(source).map_err(|error| last(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the regular expression.
+    pub(super) fn make(source: &str) -> Result<Regex, regex::Error> {
+        RegexBuilder::new(source).size_limit(PATTERN_SIZE_MAX).build()
+    }
+
     /// `None`: it is no pattern, which the compiler told.
     pub(super) fn regex(&self) -> Option<&Regex> {
-        self.made.get_or_init(|| Regex::new(&self.source).ok()).as_ref()
+        self.made.get_or_init(|| Self::make(&self.source).ok()).as_ref()
+    }
+
+    /// The pattern, and steps for this text, unless there are none left.
+    fn over(&self, text: &str, frame: &mut Frame<'_>) -> Option<&Regex> {
+        frame.takes(text.len() / MATCHED_IN_A_STEP).then(|| self.regex()).flatten()
     }
 }
 
@@ -165,10 +211,7 @@ pub(super) fn run<'e>(statements: &'e [Statement], env: &Env<'e>, frame: &mut Fr
         if frame.stop.is_some() {
             return Val::Null;
         }
-        frame.steps += 1;
-        if frame.steps > super::STEPS_MAX {
-            frame.stop = Some(Stop::TooLong);
-        }
+        frame.takes(1);
         if env.heap.is_full() {
             frame.stop = Some(Stop::TooLarge);
         }
@@ -247,12 +290,15 @@ impl Expr {
                 same == (*operator == Binary::Same)
             }
             Self::Parts(parts, of, texts) => match of.value(env, frame) {
-                Val::Text(text) => texts.iter().any(|part| parts.fits(text, part)),
+                Val::Text(text) => {
+                    frame.takes(text.len() * texts.len() / SEARCHED_IN_A_STEP)
+                        && texts.iter().any(|part| parts.fits(text, part))
+                }
                 _ => false,
             },
             Self::Match(of, pattern) => {
                 let text = super::functions::text(of.value(env, frame), env.heap);
-                text.zip(pattern.regex()).is_some_and(|(text, regex)| regex.is_match(text))
+                text.is_some_and(|text| pattern.over(text, frame).is_some_and(|regex| regex.is_match(text)))
             }
             other => other.value(env, frame).is_truthy(),
         }
@@ -287,16 +333,16 @@ impl Expr {
             },
             Self::Capture(of, pattern) => {
                 let text = super::functions::text(of.value(env, frame), heap);
-                let found = text.zip(pattern.regex()).and_then(|(text, regex)| groups(regex, text, heap));
-                found.unwrap_or_default()
+                text.and_then(|text| groups(pattern.over(text, frame)?, text, heap)).unwrap_or_default()
             }
             Self::Replace(of, pattern, with) => {
                 let (of, with) = (of.value(env, frame), with.value(env, frame));
-                match (of, pattern.regex(), with) {
-                    (Val::Text(text), Some(regex), Val::Text(with)) => {
-                        Val::Text(heap.keep(regex.replace_all(text, with)))
-                    }
-                    (of, ..) => of,
+                match (of, with) {
+                    (Val::Text(text), Val::Text(with)) => match pattern.over(text, frame) {
+                        Some(regex) => replaced(text, regex, with, heap),
+                        None => of,
+                    },
+                    _ => of,
                 }
             }
             Self::Lookup(table, key, otherwise) => {
@@ -313,23 +359,53 @@ impl Expr {
     }
 }
 
+/// A text with all that a pattern fits replaced. Both texts may come from a record: what grows beyond all measure is
+/// given up before it does.
+fn replaced<'e>(text: &'e str, regex: &Regex, with: &str, heap: &'e Heap) -> Val<'e> {
+    let groups = with.matches('$').count();
+    let at_most = text.len().saturating_mul(1 + groups).saturating_add((text.len() + 1).saturating_mul(with.len()));
+    if at_most < heap.left() {
+        return Val::Text(heap.keep(regex.replace_all(text, with)));
+    }
+    let (mut all, mut from) = (String::new(), 0);
+    for found in regex.captures_iter(text) {
+        let Some(whole) = found.get(0) else { continue };
+        let before = text.get(from..whole.start()).unwrap_or_default();
+        // A group is no longer than the whole.
+        let more = before.len() + with.len() + groups.saturating_mul(whole.len());
+        if !heap.has_room(all.len().saturating_add(more)) {
+            return Val::Null;
+        }
+        all.push_str(before);
+        found.expand(with, &mut all);
+        from = whole.end();
+    }
+    all.push_str(text.get(from..).unwrap_or_default());
+    Val::Text(heap.text(&all))
+}
+
 #[inline(never)]
 fn call<'e>(function: &Function, arguments: &'e [Expr], env: &Env<'e>, frame: &mut Frame<'e>) -> Val<'e> {
-    frame.steps += 1;
     match arguments {
-        [one] => (function.call)(env, &[one.value(env, frame)]),
+        [one] => carried_out(function, &[one.value(env, frame)], env, frame),
         [one, two] => {
             let one = one.value(env, frame);
-            (function.call)(env, &[one, two.value(env, frame)])
+            carried_out(function, &[one, two.value(env, frame)], env, frame)
         }
         all => {
             let mut values = [Val::Null; super::functions::ARGUMENTS_MAX];
             for (slot, argument) in values.iter_mut().zip(all) {
                 *slot = argument.value(env, frame);
             }
-            (function.call)(env, values.get(..all.len()).unwrap_or_default())
+            carried_out(function, values.get(..all.len()).unwrap_or_default(), env, frame)
         }
     }
+}
+
+#[inline]
+fn carried_out<'e>(function: &Function, values: &[Val<'e>], env: &Env<'e>, frame: &mut Frame<'e>) -> Val<'e> {
+    let bytes: usize = values.iter().filter_map(|value| value.as_text()).map(str::len).sum();
+    if frame.takes(1 + bytes / MATCHED_IN_A_STEP) { (function.call)(env, values) } else { Val::Null }
 }
 
 impl Parts {

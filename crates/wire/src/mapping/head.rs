@@ -1,8 +1,7 @@
 //! The comment lines that a program starts with: how its records are taken apart, and which they are.
 
-use regex::Regex;
-
 use super::CompileError;
+use super::expr::Pattern;
 use crate::decode::{Decoder, Decoders};
 
 const COLUMNS_MAX: usize = 500;
@@ -73,7 +72,7 @@ pub(super) fn head(program: &str) -> Result<Head, Vec<CompileError>> {
                 head.decoders.delimiter = Some(delimiter.filter(u8::is_ascii).ok_or_else(wrong)?);
             }
             "pattern" if head.decoders.order.contains(&Decoder::Regex) => {
-                let pattern = Regex::new(value).map_err(|error| {
+                let pattern = Pattern::make(value).map_err(|error| {
                     let error = error.to_string();
                     let reason = error.lines().last().unwrap_or_default().to_owned();
                     fault(format!("the pattern is wrong: {reason}"), "name the parts: (?P<user>\\S+)")

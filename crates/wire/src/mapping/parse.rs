@@ -12,6 +12,7 @@ use super::types::Kinds;
 /// How deep expressions and blocks may lie in each other.
 const DEPTH_MAX: usize = 64;
 const VARIABLES_MAX: usize = 10_000;
+const PATTERNS_MAX: usize = 500;
 
 /// What the parser made of a program.
 #[derive(Debug, Default)]
@@ -42,6 +43,7 @@ struct Parser<'w, 'p> {
     words: &'w [Word<'p>],
     at: usize,
     depth: usize,
+    patterns: usize,
     variables: HashMap<&'p str, Variable>,
     fields: Vec<Vec<String>>,
     warnings: Vec<Fault>,
@@ -640,8 +642,12 @@ impl<'w, 'p> Parser<'w, 'p> {
         Ok(Argument { at, expr, kinds, pattern: None })
     }
 
-    fn pattern(&self, pattern: &str) -> Result<(), Fault> {
-        check_pattern(pattern).map_err(|reason| Fault::new(self.place(), format!("the pattern is wrong: {reason}")))
+    fn pattern(&mut self, pattern: &str) -> Result<(), Fault> {
+        self.patterns += 1;
+        if self.patterns > PATTERNS_MAX {
+            return Err(Fault::new(self.place(), format!("there are more than {PATTERNS_MAX} patterns")));
+        }
+        Pattern::check(pattern).map_err(|reason| Fault::new(self.place(), format!("the pattern is wrong: {reason}")))
     }
 }
 
@@ -655,17 +661,6 @@ struct Argument {
 enum Segment {
     Name(String),
     Index(i64),
-}
-
-/// Whether it is a regular expression; why not otherwise. Making one is dear: most are looked at by their grammar alone,
-/// only one that counts repetitions may become too large.
-fn check_pattern(pattern: &str) -> Result<(), String> {
-    let last = |error: String| error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    regex_syntax::parse(pattern).map_err(|error| last(error.to_string()))?;
-    if pattern.contains('{') {
-        regex::Regex::new(pattern).map_err(|error| last(error.to_string()))?;
-    }
-    Ok(())
 }
 
 fn list(items: Vec<Expr>) -> Expr {

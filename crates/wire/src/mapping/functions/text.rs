@@ -25,7 +25,9 @@ pub(super) fn any<'e>(args: &[Val<'e>], parts: Parts) -> Val<'e> {
 pub(super) fn replace<'e>(env: &Env<'e>, args: &[Val<'e>]) -> Val<'e> {
     match (arg(args, 0), arg(args, 1), arg(args, 2)) {
         (Val::Text(text), Val::Text(part), Val::Text(with)) if !part.is_empty() && text.contains(part) => {
-            Val::Text(env.heap.text(&text.replace(part, with)))
+            let found = text.matches(part).count();
+            let bytes = text.len() - found * part.len() + found.saturating_mul(with.len());
+            if env.heap.has_room(bytes) { Val::Text(env.heap.text(&text.replace(part, with))) } else { Val::Null }
         }
         (value, ..) => value,
     }
@@ -81,10 +83,13 @@ pub(super) fn joined<'e>(env: &Env<'e>, args: &[Val<'e>]) -> Val<'e> {
             let Some(first) = texts.next() else { return Val::Null };
             let Some(second) = texts.next() else { return Val::Text(first) };
             let mut all = [first, separator, second].concat();
-            texts.for_each(|text| {
+            for text in texts {
+                if !env.heap.has_room(all.len() + separator.len() + text.len()) {
+                    return Val::Null;
+                }
                 all.push_str(separator);
                 all.push_str(text);
-            });
+            }
             Val::Text(env.heap.text(&all))
         }
         value => value.says(env.heap).map_or(Val::Null, Val::Text),
