@@ -46,7 +46,7 @@ impl Frame<'_> {
 const MATCHED_IN_A_STEP: usize = 256;
 const SEARCHED_IN_A_STEP: usize = 16 << 10;
 
-/// The longest pattern, and how large it may become. One of `\w` in brackets takes some 20 KiB.
+/// The longest pattern, and how large it may become. A single `\w` takes some 20 KiB.
 const PATTERN_BYTES_MAX: usize = 4_096;
 const PATTERN_SIZE_MAX: usize = 1 << 20;
 /// Patterns that are longer, or count repetitions, are made when the program is compiled, since they may be too large.
