@@ -11,7 +11,9 @@ export function useKeys(keys: Record<string, (e: KeyboardEvent) => void>): void 
       if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey) return
       const target = e.target as HTMLElement | null
       const writing = target?.closest('input, textarea, select, [contenteditable], [role=listbox], [role=menu]')
-      if (writing || document.querySelector('[role=dialog][aria-modal=true]')) return
+      // Nobody writes into a switch; Escape closes what stands around it.
+      const switched = e.key === 'Escape' && target?.matches('input[type=radio], input[type=checkbox]')
+      if ((writing && !switched) || document.querySelector('[role=dialog][aria-modal=true]')) return
       const run = current.current[e.key]
       if (!run) return
       // Enter on a button presses that button.

@@ -59,7 +59,7 @@ export default function ProgramEditor(props: Props) {
           autocompletion({ override: [completionSource(() => current.current)], icons: false }),
           language,
           EditorState.readOnly.of(current.current.readOnly ?? false),
-          EditorView.contentAttributes.of({ 'aria-label': 'Program', spellcheck: 'false' }),
+          EditorView.contentAttributes.of({ 'aria-label': 'Program', spellcheck: 'false', tabindex: '0' }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) current.current.onChange(update.state.doc.toString())
           }),

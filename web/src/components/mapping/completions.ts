@@ -1,4 +1,5 @@
 import type { Completion, CompletionContext, CompletionResult, CompletionSource } from '@codemirror/autocomplete'
+import type { EditorView } from '@codemirror/view'
 import type { MappingReference } from '@/api/types'
 
 /** A name in a path of a program: as it is, or in quotes. */
@@ -19,6 +20,11 @@ export function nativePaths(value: unknown, path = '.native', max = 200): string
   return found
 }
 
+/** Puts a call where the name was begun, with the cursor between its brackets. */
+function call(view: EditorView, completion: Completion, from: number, to: number): void {
+  view.dispatch({ changes: { from, to, insert: `${completion.label}()` }, selection: { anchor: from + completion.label.length + 1 } })
+}
+
 /** What is offered in front of the cursor: at the start of a line fields of the event, elsewhere what the record has, and functions. */
 export function offers(before: string, reference: MappingReference | undefined, native: readonly string[]): { from: number; options: Completion[] } | null {
   const path = /\.[\w.@"[\]-]*$/.exec(before)
@@ -34,7 +40,7 @@ export function offers(before: string, reference: MappingReference | undefined, 
   if (before.trimStart().startsWith('#')) return null
   const word = /[a-z_]+$/.exec(before)
   if (!word) return null
-  const functions = (reference?.functions ?? []).map((f): Completion => ({ label: f.name, apply: `${f.name}(`, detail: f.signature.slice(f.name.length), info: f.usage, type: 'function' }))
+  const functions = (reference?.functions ?? []).map((f): Completion => ({ label: f.name, apply: call, detail: f.signature.slice(f.name.length), info: f.usage, type: 'function' }))
   const words = ['if', 'else', 'abort', 'null', 'true', 'false'].map((label): Completion => ({ label, type: 'keyword', boost: -1 }))
   return { from: word.index, options: [...functions, ...words] }
 }
