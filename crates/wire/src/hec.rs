@@ -132,7 +132,7 @@ impl<'a> Iterator for Events<'a> {
             if let Some(Ok(envelope)) = stream.next() {
                 let raw = rest.get(..stream.byte_offset()).unwrap_or(rest);
                 self.at += raw.len();
-                return Some(check(envelope, raw, index, start));
+                return Some(check(&envelope, raw, index, start));
             }
         }
         // It is no envelope. What it is decides how much of the body belongs to it.
@@ -147,7 +147,7 @@ impl<'a> Iterator for Events<'a> {
     }
 }
 
-fn check<'a>(envelope: Envelope<'a>, raw: &'a [u8], index: usize, start: usize) -> Result<HecEvent<'a>, HecError<'a>> {
+fn check<'a>(envelope: &Envelope<'a>, raw: &'a [u8], index: usize, start: usize) -> Result<HecEvent<'a>, HecError<'a>> {
     let fault = |code: HecCode| HecError { code, index, start, text: code.reason().to_owned(), raw };
     match envelope.event.map(RawValue::get) {
         None | Some("null") => return Err(fault(HecCode::EventMissing)),

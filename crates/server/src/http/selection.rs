@@ -119,10 +119,13 @@ pub async fn selection_update(
 ) -> Result<Json<SelectionRule>, Problem> {
     let now = app.clock.now();
     check(&input, now)?;
-    known(&app, &input.source)?;
     app.intake.selection().settle(Some(&id)).await?;
     let mut transaction = state::begin_write(&app.state).await?;
     let old = find(&mut transaction, &id).await?;
+    // A source that the rule names already may have gone, or not be heard of again since the server came up.
+    if input.source != old.source {
+        known(&app, &input.source)?;
+    }
     let rule = Rule {
         source: input.source.clone(),
         action: input.action.clone(),

@@ -134,7 +134,8 @@ impl<'w, 'p> Parser<'w, 'p> {
                 return Ok(statements);
             }
             statements.push(self.deeper(Self::statement)?);
-            if !matches!(self.token(), Token::End) && !(braces && self.is("}")) {
+            let ends = matches!(self.token(), Token::End) || braces && self.is("}");
+            if !ends {
                 let fault = Fault::new(self.place(), format!("{} does not belong here", self.shown()));
                 return Err(fault.help("a statement ends with its line"));
             }
