@@ -23,7 +23,7 @@ const SIGN_IN: Setting[] = [
 /** What can be set for each kind of input, in the order of the form. */
 export const SETTINGS: Record<Kind, Setting[]> = {
   files: [
-    { name: 'paths', title: 'Files', form: 'list', needed: true, hint: 'Paths on the server, * and ** allowed.' },
+    { name: 'paths', title: 'Files', form: 'list', needed: true, hint: 'Paths on the server, * and ** allowed, below the folders that belfry.toml names under [inputs].' },
     FROM,
     { name: 'record_start', title: 'A record begins with', form: 'text', hint: 'A pattern, for records of several lines.' },
   ],

@@ -289,26 +289,28 @@ function Waiting({ application, manages }: { application: string; manages: boole
   }
   return (
     <Panel title="Tokens that wait for their device" flush>
-      <table className={classes.table}>
-        <tbody>
-          {data.items.map((e) => (
-            <tr key={e.id}>
-              <td>{e.device ?? <span className="dim">any device</span>}</td>
-              <td>
-                good until <Time at={e.expires_at} style="moment" />, made by {e.created_by}
-              </td>
-              <td>{e.lock_to_first_address ? 'locks to its address' : e.networks.join(', ')}</td>
-              <td className="number">
-                {manages && (
-                  <Button variant="default" size="compact-xs" onClick={() => void cancel(e.id)}>
-                    Withdraw
-                  </Button>
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <div className={classes.scroll} tabIndex={0} role="region" aria-label="Tokens that wait for their device">
+        <table className={classes.table}>
+          <tbody>
+            {data.items.map((e) => (
+              <tr key={e.id}>
+                <td>{e.device ?? <span className="dim">any device</span>}</td>
+                <td>
+                  good until <Time at={e.expires_at} style="moment" />, made by {e.created_by}
+                </td>
+                <td>{e.lock_to_first_address ? 'locks to its address' : e.networks.join(', ')}</td>
+                <td className="number">
+                  {manages && (
+                    <Button variant="default" size="compact-xs" onClick={() => void cancel(e.id)}>
+                      Withdraw
+                    </Button>
+                  )}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </Panel>
   )
 }

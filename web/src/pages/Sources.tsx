@@ -42,7 +42,7 @@ const COLUMNS: ReadonlyArray<TableColumn<Row>> = [
   {
     id: 'state',
     title: 'State',
-    width: 130,
+    width: 146,
     render: ({ source: s }) => {
       const state = sourceState(s)
       return (

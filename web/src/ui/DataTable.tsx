@@ -95,7 +95,7 @@ export function DataTable<R>(props: Props<R>) {
   }
 
   return (
-    <div className={classes.scroller} ref={scroller} tabIndex={0} role="grid" aria-label={name} aria-rowcount={rows.length} data-slim={slim || undefined}>
+    <div className={classes.scroller} ref={scroller} tabIndex={0} role="grid" aria-label={name} aria-rowcount={rows.length} aria-busy={loading || undefined} data-slim={slim || undefined}>
       {!slim && (
         <div className={classes.head} role="row" style={{ gridTemplateColumns: template, minWidth: least }}>
           {props.onChoose && (
@@ -157,7 +157,7 @@ export function DataTable<R>(props: Props<R>) {
         })}
       </div>
       {loading && (
-        <div className={classes.loading} aria-busy="true" aria-label="Loading">
+        <div className={classes.loading} aria-hidden="true">
           {Array.from({ length: rows.length === 0 ? 14 : 3 }, (_, i) => (
             <div key={i} style={{ height: rowHeight }} className={classes.ghost}>
               <Skeleton height={10} width={`${30 + ((i * 37) % 55)}%`} />
@@ -165,7 +165,11 @@ export function DataTable<R>(props: Props<R>) {
           ))}
         </div>
       )}
-      {!loading && rows.length === 0 && props.empty}
+      {!loading && rows.length === 0 && props.empty && (
+        <div role="row">
+          <div role="gridcell">{props.empty}</div>
+        </div>
+      )}
     </div>
   )
 }

@@ -64,7 +64,7 @@ function Found({ found, stale }: { found: Result; stale: boolean }) {
       {found.examples.map((e) => (
         <article key={e.position} className={classes.example}>
           <header>
-            <Link to="/events" {...({ search: { open: String(e.position), from: 'now-10y', to: 'now' } } as object)}>
+            <Link to="/events" {...({ search: { open: String(e.position), from: 'now-3650d', to: 'now' } } as object)}>
               Event {count(e.position)}
             </Link>
             <code className="clip dim">{e.record}</code>

@@ -117,7 +117,7 @@ function Each({ job }: { job: ReplayJob }) {
               <td>
                 {r.became === 'events' && r.position != null ? (
                   <>
-                    became <Link to="/events" {...({ search: { open: String(r.position), from: 'now-10y', to: 'now' } } as object)}>event {count(r.position)}</Link>
+                    became <Link to="/events" {...({ search: { open: String(r.position), from: 'now-3650d', to: 'now' } } as object)}>event {count(r.position)}</Link>
                   </>
                 ) : r.became === 'left_out' ? (
                   'left out by the mapping'
