@@ -30,8 +30,11 @@ pub struct Memory {
     /// Grows with every change. What was read before a change must not be remembered after it.
     changes: AtomicU64,
     /// When a device was last said to have come from a wrong address.
-    refused: Mutex<HashMap<(Arc<str>, Option<IpAddr>), Timestamp>>,
+    refused: Mutex<HashMap<Refused, Timestamp>>,
 }
+
+/// A device, and the address that it came from.
+type Refused = (Arc<str>, Option<IpAddr>);
 
 #[derive(Debug, Clone)]
 struct Known {

@@ -63,7 +63,7 @@ async fn events(
 ) -> Response {
     let channel = match channel_of(&params, &headers) {
         Ok(channel) => channel,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     match body::read(&app, &headers, body).await {
         Ok(content) => take_events(&app, &subject, &params, channel.is_some(), content).await,
@@ -122,7 +122,7 @@ async fn raw(
 ) -> Response {
     let channel = match channel_of(&params, &headers) {
         Ok(channel) => channel,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     if params.time.as_deref().is_some_and(|time| !hec::is_seconds(time)) {
         return said(StatusCode::BAD_REQUEST, 6, "Invalid data format");
@@ -191,7 +191,7 @@ async fn acks(Query(params): Query<Params>, headers: HeaderMap, body: axum::body
     match channel_of(&params, &headers) {
         Ok(Some(_)) => {}
         Ok(None) => return said(StatusCode::BAD_REQUEST, 10, "Data channel is missing"),
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     }
     let Ok(Acks { acks }) = serde_json::from_slice(&body) else {
         return said(StatusCode::BAD_REQUEST, 6, "Invalid data format");
@@ -219,15 +219,21 @@ fn micros() -> u64 {
 }
 
 /// The channel of a request that asks for acknowledgement: a GUID.
-fn channel_of(params: &Params, headers: &HeaderMap) -> Result<Option<String>, Response> {
+fn channel_of(params: &Params, headers: &HeaderMap) -> Result<Option<String>, NoChannel> {
     let header = headers.get("x-splunk-request-channel").map(|value| value.to_str().unwrap_or("?").to_owned());
     let Some(channel) = header.or_else(|| params.channel.clone()) else { return Ok(None) };
     let groups: Vec<usize> = channel.split('-').map(str::len).collect();
     let hex = channel.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    if hex && (groups == [8, 4, 4, 4, 12] || groups == [32]) {
-        Ok(Some(channel))
-    } else {
-        Err(said(StatusCode::BAD_REQUEST, 11, "Invalid data channel"))
+    if hex && (groups == [8, 4, 4, 4, 12] || groups == [32]) { Ok(Some(channel)) } else { Err(NoChannel) }
+}
+
+/// What a client named as its channel is none.
+#[derive(Debug)]
+struct NoChannel;
+
+impl IntoResponse for NoChannel {
+    fn into_response(self) -> Response {
+        said(StatusCode::BAD_REQUEST, 11, "Invalid data channel")
     }
 }
 

@@ -165,7 +165,7 @@ impl Hooks {
         if self.loaded.read().len() >= HOOKS_MAX {
             return Err(HookError::TooMany);
         }
-        let made = self.seal(&mut stored, settings, secret)?;
+        let made = self.seal(&mut stored, settings, secret.as_deref())?;
         let mut transaction = begin_write(&self.pool).await?;
         if !hooks::add(&mut transaction, &stored).await? {
             return Err(HookError::Taken { name: stored.name });
@@ -205,7 +205,7 @@ impl Hooks {
         let previous = self.secrets.seal(&context(name, "previous"), &hook.secret);
         stored.previous = (seconds > 0).then_some(previous);
         stored.previous_until = (seconds > 0).then(|| self.clock.now().as_millisecond() + i64::from(seconds) * 1_000);
-        let made = self.seal(&mut stored, &hook.settings, rotation.secret)?;
+        let made = self.seal(&mut stored, &hook.settings, rotation.secret.as_deref())?;
         self.update(stored, Some(event)).await?;
         Ok(made)
     }
@@ -225,14 +225,14 @@ impl Hooks {
         &self,
         stored: &mut StoredHook,
         settings: &HookSettings,
-        given: Option<String>,
+        given: Option<&str>,
     ) -> Result<Option<String>, HookError> {
         if given.is_none() && settings.scheme == HookScheme::Slack {
             let reason = "Slack makes the signing secret: give it, from the page Basic Information of your app";
             return Err(HookError::Invalid { field: "secret", reason: reason.to_owned() });
         }
         let made = given.is_none().then(|| hook_signature::new_secret(settings.scheme));
-        let secret = given.as_ref().or(made.as_ref()).map(|secret| secret.trim()).unwrap_or_default();
+        let secret = given.or(made.as_deref()).map(str::trim).unwrap_or_default();
         let key = hook_signature::key_of(settings.scheme, secret)
             .map_err(|reason| HookError::Invalid { field: "secret", reason })?;
         stored.secret = self.secrets.seal(&context(&stored.name, "secret"), &key);

@@ -195,7 +195,8 @@ fn assignments(text: &mut String, product: &str, leaves: &mut [Leaf], generic: O
 
 /// What has an unusual name may still look like what it is: an address of the network, an address of a person.
 fn by_shape(text: &mut String, leaves: &mut [Leaf]) {
-    let shaped: [(&str, &str, fn(&str) -> bool); 2] =
+    type Fits = fn(&str) -> bool;
+    let shaped: [(&str, &str, Fits); 2] =
         [("source.ip", "ip", is_network_address), ("user.name", "text", is_mail_address)];
     for (field, function, fits) in shaped {
         if text.contains(&format!("\n.{field} =")) {

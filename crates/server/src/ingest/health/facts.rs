@@ -257,7 +257,7 @@ impl Facts {
             return (HealthState::New, "nothing has come yet".to_owned());
         }
         if let Some((median, _)) = self.lags.percentiles()
-            && self.lags.len() >= LATE_EVENTS_MIN
+            && self.lags.count() >= LATE_EVENTS_MIN
             && median > LATE_MS
             && (median as f64 > self.lags.usual_ms() * 3.0 || self.events < 1_000)
         {

@@ -53,7 +53,7 @@ impl Lags {
         self.usual.unwrap_or(0.0)
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.recent.len()
     }
 }
@@ -116,7 +116,7 @@ mod tests {
         }
         assert_eq!(lags.percentiles(), Some((744 + 128, 744 + 243)));
         lags.take(7, 10_000_000);
-        assert_eq!((lags.percentiles(), lags.len()), (Some((7, 7)), 1));
+        assert_eq!((lags.percentiles(), lags.count()), (Some((7, 7)), 1));
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl Health {
         self.apply_marks();
         for entry in entries {
             let Some(entry) = glance(entry, now) else { continue };
-            self.table.lock().take(entry, now);
+            self.table.lock().take(&entry, now);
         }
     }
 
@@ -246,19 +246,19 @@ impl Health {
 }
 
 impl Table {
-    fn take(&mut self, entry: Entry, now: Timestamp) {
+    fn take(&mut self, entry: &Entry, now: Timestamp) {
         let at_ms = entry.glance.ingested_ms;
         self.newest_ms = self.newest_ms.max(at_ms);
         let source = entry.source.as_deref().unwrap_or(NO_SOURCE).to_owned();
         if source == OWN_SOURCE {
-            self.own(&entry, at_ms);
+            self.own(entry, at_ms);
         }
         let listening_ms = self.listening_ms;
         let Some(facts) = self.facts(&source) else { return };
         let turn = facts.take(&entry.glance, listening_ms);
         if let Some(Turn::Recovered { after_ms }) = turn {
             let reason = format!("after {} of silence", facts::span(after_ms));
-            self.notice(now, source_event("source.recovered", &source, "success", &reason, json!({})));
+            self.notice(now, source_event("source.recovered", &source, "success", &reason, &json!({})));
         }
         if let (Some(key), Some(number)) = (entry.key(), entry.number()) {
             self.number(key, number, at_ms);
@@ -303,7 +303,7 @@ impl Table {
         if let Seen::Filled { gap, left } = seen {
             if left == 0 {
                 let reason = format!("what was missing in {} has come", key.1);
-                let event = source_event("source.gap_filled", &key.0, "success", &reason, json!({"gap_id": gap}));
+                let event = source_event("source.gap_filled", &key.0, "success", &reason, &json!({"gap_id": gap}));
                 self.changed.notices.push((format!("{gap}-filled"), event));
             }
             self.changed.gaps.push(GapChange::Filled { id: gap, left, at_ms });
@@ -452,7 +452,7 @@ impl Batch {
                         stream: key.1.clone(),
                         first: hole.from.cast_signed(),
                         last: hole.to.cast_signed(),
-                        missing: hole.len().cast_signed(),
+                        missing: hole.width().cast_signed(),
                         found_at: *at_ms,
                         state: "open".to_owned(),
                         settled_at: None,
@@ -559,7 +559,7 @@ fn source_event(
     source: &str,
     outcome: &str,
     reason: &str,
-    labels: serde_json::Value,
+    labels: &serde_json::Value,
 ) -> serde_json::Value {
     json!({
         "event": {"action": action, "outcome": outcome, "reason": reason},
@@ -580,18 +580,18 @@ fn silent_event(source: &str, facts: &Facts, setting: Setting, last_ms: Option<i
     if let Some(last) = last_ms {
         labels["last_seen_at"] = json!(crate::state::time_text(last));
     }
-    source_event("source.silent", source, "failure", &reason, labels)
+    source_event("source.silent", source, "failure", &reason, &labels)
 }
 
 fn gap_event((source, stream): &Key, hole: &Hole, id: &str) -> serde_json::Value {
     let numbers = if hole.from == hole.to {
         format!("number {} is missing", hole.from)
     } else {
-        format!("{} numbers, {} to {}, are missing", hole.len(), hole.from, hole.to)
+        format!("{} numbers, {} to {}, are missing", hole.width(), hole.from, hole.to)
     };
     let of = if stream.is_empty() { String::new() } else { format!(" of {stream}") };
-    let mut event = source_event("source.gap", source, "failure", &format!("{numbers}{of}"), json!({"gap_id": id}));
-    event["gap"] = json!({"from": hole.from, "to": hole.to, "missing": hole.len(), "stream": stream});
+    let mut event = source_event("source.gap", source, "failure", &format!("{numbers}{of}"), &json!({"gap_id": id}));
+    event["gap"] = json!({"from": hole.from, "to": hole.to, "missing": hole.width(), "stream": stream});
     event
 }
 

@@ -27,7 +27,7 @@ pub struct Hole {
 
 impl Hole {
     /// How many numbers it is wide.
-    pub fn len(&self) -> u64 {
+    pub fn width(&self) -> u64 {
         self.to - self.from + 1
     }
 }
@@ -202,7 +202,7 @@ impl Run {
             self.holes.insert(place, Hole { to: number - 1, ..hole.clone() });
         }
         let Some(gap) = hole.gap else { return Some(Seen::Late) };
-        let left = self.holes.iter().filter(|other| other.gap.as_ref() == Some(&gap)).map(Hole::len).sum();
+        let left = self.holes.iter().filter(|other| other.gap.as_ref() == Some(&gap)).map(Hole::width).sum();
         Some(Seen::Filled { gap, left })
     }
 
