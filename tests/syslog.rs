@@ -115,7 +115,9 @@ fn entries(belfry: &Belfry, word: &str) -> std::collections::BTreeSet<String> {
         .iter()
         .filter_map(|event| {
             let original = event["event"]["original"].as_str()?;
-            original.split_whitespace().find(|found| found.starts_with(word)).map(str::to_owned)
+            // A message in UTF-8 may begin with a byte order mark (RFC 5424, 6.4), and is kept as it came.
+            let mut words = original.split_whitespace().map(|found| found.trim_start_matches('\u{feff}'));
+            words.find(|found| found.starts_with(word)).map(str::to_owned)
         })
         .collect()
 }
@@ -279,7 +281,15 @@ fn clients_without_the_right_certificate_are_turned_away_and_a_new_certificate_i
     let post = Post::open("");
     let connect = |certificate: Option<&str>| {
         let mut command = Command::new("openssl");
-        command.args(["s_client", "-quiet", "-verify_return_error", "-connect", &format!("127.0.0.1:{}", post.tls)]);
+        // At the end of its input it says goodbye, which -quiet alone would not let it.
+        command.args([
+            "s_client",
+            "-quiet",
+            "-no_ign_eof",
+            "-verify_return_error",
+            "-connect",
+            &format!("127.0.0.1:{}", post.tls),
+        ]);
         command.arg("-CAfile").arg(post.path("ca.pem"));
         if let Some(name) = certificate {
             command

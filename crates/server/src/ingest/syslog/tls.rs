@@ -120,7 +120,11 @@ impl Files {
                 builder.with_client_cert_verifier(verifier.build()?)
             }
         };
-        Ok(Arc::new(builder.with_single_cert(chain, key)?))
+        let mut config = builder.with_single_cert(chain, key)?;
+        // A sender that never reads would leave a ticket unread, and closing then resets the connection: what it had
+        // just sent could be lost with it.
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
     }
 }
 
