@@ -7,7 +7,7 @@ seconds=${SOAK_SECONDS:-600}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # The workspace, though only one crate is meant: with another selection cargo builds the dependencies again.
-tests=(cargo test --release --workspace --test crash --test removal --test kill --no-run)
+tests=(cargo test --profile quick --workspace --test crash --test removal --test kill --no-run)
 "${tests[@]}"
 binary() {
   "${tests[@]}" --message-format json 2>/dev/null |
@@ -17,7 +17,7 @@ crash=$(binary crash) removal=$(binary removal) kill=$(binary kill)
 run() { # what, binary, name and value of the variable with its seeds
   if ! env "$3=$4" RUST_BACKTRACE=1 "$2" >"$log" 2>&1; then
     cat "$log"
-    echo "soak: $1 failed after $rounds rounds; again with: $3=$4 cargo test --release -p trail --test $1"
+    echo "soak: $1 failed after $rounds rounds; again with: $3=$4 cargo test --profile quick -p trail --test $1"
     exit 1
   fi
 }

@@ -1,11 +1,12 @@
 //! The one door into the trail, for senders and for ourselves.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use event::admit::{Defaults, FieldError, Invalid};
 use event::{Catalogue, Event, Value};
+use memchr::memmem::Finder;
 use tokio::sync::{oneshot, watch};
 use trail::{AppendError, Appended, Batch, Tag, Trail};
 
@@ -174,8 +175,8 @@ fn sent_by<'a>(value: Value<'a>, device: &str) -> Value<'a> {
 
 /// Whether an entry says that a device sent it.
 fn names_a_device(entry: &[u8]) -> bool {
-    memchr::memmem::find(entry, br#""enrolled_device":"#).is_some()
-        && Event::read(entry).is_ok_and(|event| event.exists(SENT_BY))
+    static NAMED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""enrolled_device":"#));
+    NAMED.find(entry).is_some() && Event::read(entry).is_ok_and(|event| event.exists(SENT_BY))
 }
 
 fn raise(grown: &watch::Sender<u64>, size: u64) {
@@ -188,7 +189,8 @@ fn raise(grown: &watch::Sender<u64>, size: u64) {
 
 /// Whether an entry says that Belfry raised it. The search over the bytes spares nearly all entries a second reading.
 fn claims_to_be_ours(entry: &[u8]) -> bool {
-    memchr::memmem::find(entry, br#""module":"belfry""#).is_some()
+    static CLAIMED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""module":"belfry""#));
+    CLAIMED.find(entry).is_some()
         && Event::read(entry).is_ok_and(|event| event.text("event.module") == Some(OWN_SOURCE))
 }
 

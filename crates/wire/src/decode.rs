@@ -78,6 +78,8 @@ impl Decoders {
 #[derive(Debug)]
 pub(crate) struct Decoded<'e> {
     pub decoder: Decoder,
+    /// What the decoder read, without the wrapping.
+    pub text: &'e str,
     /// The product's own fields.
     pub native: Val<'e>,
     /// What a shipper put around the record; null where there was nothing.
@@ -178,9 +180,9 @@ struct Wrapping<'e> {
 }
 
 impl<'e> Wrapping<'e> {
-    fn around(self, decoder: Decoder, native: Val<'e>) -> Decoded<'e> {
+    fn around(self, decoder: Decoder, text: &'e str, native: Val<'e>) -> Decoded<'e> {
         let Self { outer, syslog, hec, time, sequence } = self;
-        Decoded { decoder, native, outer, syslog, hec, time, sequence }
+        Decoded { decoder, text, native, outer, syslog, hec, time, sequence }
     }
 }
 
@@ -193,13 +195,13 @@ fn object<'e>(
     heap: &'e Heap,
 ) -> Result<Decoded<'e>, DecodeError> {
     let json = decoders.has(Decoder::Json);
-    if let Some(event) = envelope_event(object) {
+    if let Some(event) = envelope_event(object, decoders) {
         let time = object.get("time").says(heap).and_then(|time| time::read(time, received_at));
         let Val::Object(members) = object else { return body(text, decoders, Wrapping::default(), heap) };
         let hec = heap.object(members.iter().filter(|(name, _)| *name != "event").copied());
         let wrapping = Wrapping { hec, time, ..Wrapping::default() };
         return match event {
-            Val::Object(_) if json => Ok(wrapping.around(Decoder::Json, event)),
+            Val::Object(_) if json => Ok(wrapping.around(Decoder::Json, text, event)),
             Val::Text(inner) => line(inner, wrapping, decoders, received_at, heap),
             _ => body(text, decoders, wrapping, heap),
         };
@@ -211,7 +213,7 @@ fn object<'e>(
             && let Ok(native @ Val::Object(_)) = json::read(inner, heap)
         {
             let wrapping = Wrapping { outer: object, ..Wrapping::default() };
-            return Ok(wrapping.around(Decoder::Json, native));
+            return Ok(wrapping.around(Decoder::Json, inner, native));
         }
         // One that read a line of another format.
         let formatted = |line: &&str| is_headed(line) || cef::find(line).is_some() || leef::find(line).is_some();
@@ -225,7 +227,7 @@ fn object<'e>(
                 return Ok(decoded);
             }
         }
-        return Ok(Wrapping::default().around(Decoder::Json, object));
+        return Ok(Wrapping::default().around(Decoder::Json, text, object));
     }
     match shipped {
         Some(inner) => {
@@ -250,8 +252,9 @@ fn shipped_line(object: Val<'_>) -> Option<&str> {
 }
 
 /// The event of a collector envelope. An object is one when it has no member that an envelope has not; an event that
-/// is a mere text must come with its source type, or `{"event":"login","time":…}` would be taken for an envelope.
-fn envelope_event(object: Val<'_>) -> Option<Val<'_>> {
+/// is a mere text must come with its source type or be more than a word, or `{"event":"login","time":…}` would be taken
+/// for an envelope.
+fn envelope_event<'e>(object: Val<'e>, decoders: &Decoders) -> Option<Val<'e>> {
     const MEMBERS: [&str; 7] = ["event", "time", "host", "source", "sourcetype", "index", "fields"];
     let Val::Object(members) = object else { return None };
     if members.len() > MEMBERS.len() || !members.iter().all(|(name, _)| MEMBERS.contains(name)) {
@@ -259,7 +262,11 @@ fn envelope_event(object: Val<'_>) -> Option<Val<'_>> {
     }
     match object.get("event") {
         event @ Val::Object(_) => Some(event),
-        event @ Val::Text(_) if !object.get("sourcetype").is_null() || !object.get("source").is_null() => Some(event),
+        event @ Val::Text(text) => {
+            let typed = !object.get("sourcetype").is_null() || !object.get("source").is_null();
+            let lines = decoders.order.iter().any(|decoder| *decoder != Decoder::Json);
+            (typed || lines && text.trim().contains(char::is_whitespace)).then_some(event)
+        }
         _ => None,
     }
 }
@@ -298,7 +305,7 @@ fn body<'e>(
             Decoder::Text => Some(message(text, heap)),
         };
         if let Some(native) = native {
-            return Ok(wrapping.around(*decoder, native));
+            return Ok(wrapping.around(*decoder, text, native));
         }
     }
     Err(match fault {
@@ -421,6 +428,12 @@ mod tests {
             &[Json],
             serde_json::json!({"native": {"event": "login", "time": 1767323045}}),
         );
+        check(
+            r#"{"time":1767323045,"event":"Door 7 opened"}"#,
+            &[Json, Text],
+            serde_json::json!({"decoder": "text", "native": {"message": "Door 7 opened"}, "time": "2026-01-02T03:04:05Z"}),
+        );
+        check(r#"{"event":"Door 7 opened"}"#, &[Json], serde_json::json!({"native": {"event": "Door 7 opened"}}));
         check(
             r#"{"source":"s","event":"<13>Jun 30 11:07:31 h sshd[1]: hello"}"#,
             &[Json, Syslog],

@@ -163,16 +163,18 @@ impl Mapping {
         &self.head.apps
     }
 
-    /// Does it say by what its records are recognised: vendors of CEF and LEEF, marks of JSON?
+    /// Does it say by what its records are recognised: vendors of CEF and LEEF, marks of JSON, syslog applications,
+    /// beginnings of lines?
     pub fn is_telling(&self) -> bool {
-        !self.head.vendors.is_empty() || !self.head.marks.is_empty()
+        let head::Head { vendors, marks, apps, lines, .. } = &self.head;
+        !(vendors.is_empty() && marks.is_empty() && apps.is_empty() && lines.is_empty())
     }
 
     /// Is this record one that the mapping recognises by what it says of itself?
     pub fn recognises(&self, record: &[u8], meta: &Meta<'_>) -> bool {
         let heap = Heap::new(HEAP_BYTES_MAX);
         let decoded = self.decode(record, meta, &heap);
-        decoded.is_ok_and(|decoded| Recognised { decoded: &decoded }.fits(self))
+        decoded.is_ok_and(|decoded| Recognised { decoded: &decoded }.fits(self).is_some())
     }
 
     /// What the compiler finds odd, though the mapping works.
@@ -223,14 +225,17 @@ impl Mapping {
         // one record.
         let mut reader = self;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let decoded = match self.decode(record, meta, &heap) {
+            let mut decoded = match self.decode(record, meta, &heap) {
                 Ok(decoded) => decoded,
                 Err(reason) => return Outcome::Failed(reason),
             };
-            if let Some(better) = known(&Recognised { decoded: &decoded })
-                && better.head.decoders.order.contains(&decoded.decoder)
-            {
-                reader = better;
+            if let Some(better) = known(&Recognised { decoded: &decoded }) {
+                let order = &better.head.decoders.order;
+                if order.first() == Some(&decoded.decoder) {
+                    reader = better;
+                } else if let Ok(again) = better.decode(record, meta, &heap) {
+                    (reader, decoded) = (better, again);
+                }
             }
             reader.events(&decoded, meta, record, &heap).unwrap_or_else(Outcome::Failed)
         }));
@@ -266,7 +271,7 @@ impl Mapping {
         heap: &'e Heap,
     ) -> Result<Outcome<'e>, Reason> {
         let bundle = self.head.each.as_ref().map(|path| path.iter().fold(decoded.native, |of, name| of.get(name)));
-        let mut inputs = Inputs::of(decoded, meta, heap);
+        let mut inputs = Inputs::of(decoded);
         let Some(Val::List(elements)) = bundle else { return self.event(&inputs, decoded, meta, record, heap) };
         if elements.len() > EVENTS_MAX {
             let text = format!("the record holds {} records, at most {EVENTS_MAX} are possible", elements.len());
@@ -302,7 +307,7 @@ impl Mapping {
         heap: &'e Heap,
     ) -> Result<Outcome<'e>, Reason> {
         let Program { statements, variables, fields, tree } = &self.program;
-        let env = expr::Env { heap, inputs: inputs.0, received_at: meta.received_at };
+        let env = expr::Env { heap, inputs: inputs.0, peer: meta.peer, received_at: meta.received_at };
         let mut frame =
             expr::Frame { variables: heap.slots(*variables), fields: heap.slots(*fields), steps: 0, stop: None };
         expr::run(statements, &env, &mut frame);
@@ -373,46 +378,71 @@ pub struct Recognised<'e> {
 }
 
 impl Recognised<'_> {
-    /// Does what `mapping` says of itself fit: its vendors for CEF and LEEF, its marks for JSON?
-    pub fn fits(&self, mapping: &Mapping) -> bool {
-        let native = self.decoded.native;
-        match self.decoded.decoder {
+    /// How surely the record is one of this mapping, by what the mapping says of its records; `None`: it is not. Where
+    /// several fit, the surest counts.
+    pub fn fits(&self, mapping: &Mapping) -> Option<Sureness> {
+        let Decoded { decoder, text, native, syslog, .. } = *self.decoded;
+        let head = &mapping.head;
+        let app = || {
+            let app = syslog.get("app").as_text()?;
+            let app = app.rsplit('/').next().unwrap_or(app);
+            head.apps.iter().any(|own| own.eq_ignore_ascii_case(app)).then_some(Sureness::Named)
+        };
+        match decoder {
             Decoder::Cef | Decoder::Leef => {
                 let said = ["deviceVendor", "deviceProduct", "vendor", "product"].map(|name| native.get(name));
                 let said =
                     |vendor: &String| said.iter().filter_map(|v| v.as_text()).any(|v| v.eq_ignore_ascii_case(vendor));
-                mapping.head.vendors.iter().any(said)
+                head.vendors.iter().any(said).then_some(Sureness::Named)
             }
-            Decoder::Json => {
-                // A bundle is recognised by its first record.
-                let inner =
-                    mapping.head.each.as_ref().map(|path| path.iter().fold(native, |of, name| of.get(name)).at(0));
-                let there = |record: Val<'_>, mark: &Vec<String>| {
-                    !record.get(&mark.join(".")).is_null()
-                        || !mark.iter().fold(record, |of, name| of.get(name)).is_null()
-                };
-                mapping.head.marks.iter().filter(|set| !set.is_empty()).any(|set| {
-                    let all = |record: Val<'_>| set.iter().all(|mark| there(record, mark));
-                    all(native) || inner.is_some_and(all)
-                })
-            }
-            _ => false,
+            Decoder::Json => self.marks(mapping).map(Sureness::Marks).or_else(app),
+            _ => app().or_else(|| {
+                let begins = head.lines.iter().any(|line| line.is_match(beginning(text)));
+                begins.then_some(Sureness::Line)
+            }),
         }
     }
+
+    /// How many marks the record bears, of the largest set of which it bears all.
+    fn marks(&self, mapping: &Mapping) -> Option<usize> {
+        let native = self.decoded.native;
+        // A bundle is recognised by its first record.
+        let inner = mapping.head.each.as_ref().map(|path| path.iter().fold(native, |of, name| of.get(name)).at(0));
+        let borne = mapping.head.marks.iter().filter(|set| !set.is_empty()).filter(|set| {
+            let all = |record: Val<'_>| set.iter().all(|mark| mark.is_in(record));
+            all(native) || inner.is_some_and(all)
+        });
+        borne.map(Vec::len).max()
+    }
+}
+
+/// By what a record was recognised, the surest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sureness {
+    /// By how its line begins.
+    Line,
+    /// By so many marks.
+    Marks(usize),
+    /// By the application of its syslog header, or the vendor or product of its CEF or LEEF header.
+    Named,
+}
+
+/// As much of a line as patterns for its beginning look at.
+fn beginning(text: &str) -> &str {
+    const BYTES_MAX: usize = 512;
+    text.get(..text.floor_char_boundary(BYTES_MAX)).unwrap_or(text)
 }
 
 const NATIVE: usize = 0;
 const OUTER: usize = 1;
 
-/// What a program can read, in the order of [`expr::INPUT_NAMES`].
-struct Inputs<'e>([Val<'e>; expr::INPUTS]);
+/// What a program can read of the record, in the order of [`expr::INPUT_NAMES`].
+struct Inputs<'e>([Val<'e>; expr::SELDOM]);
 
 impl<'e> Inputs<'e> {
-    fn of(decoded: &Decoded<'e>, meta: &Meta<'_>, heap: &'e Heap) -> Self {
-        let peer = meta.peer.map_or(Val::Null, |peer| Val::Text(heap.text(&peer.to_string())));
-        let received_at = Val::Text(heap.text(&meta.received_at.to_string()));
+    fn of(decoded: &Decoded<'e>) -> Self {
         let decoder = Val::Text(decoded.decoder.name());
-        Self([decoded.native, decoded.outer, decoded.syslog, decoded.hec, decoder, peer, received_at])
+        Self([decoded.native, decoded.outer, decoded.syslog, decoded.hec, decoder])
     }
 }
 

@@ -148,7 +148,11 @@ fn zone_seconds(ahead: i64) -> Option<i64> {
 /// Reads a time at the start of `text`: the time as written, and the rest.
 pub(crate) fn scan(text: &str) -> Option<(Partial, &str)> {
     let first = text.bytes().next()?;
-    if first.is_ascii_digit() { iso(text).or_else(|| day_first(text)) } else { month_first(text) }
+    if first.is_ascii_digit() {
+        iso(text).or_else(|| day_first(text)).or_else(|| american(text))
+    } else {
+        month_first(text)
+    }
 }
 
 /// `2026-01-02T03:04:05.678+02:00`, with a space for the T, a comma for the point, or slashes for the dashes.
@@ -249,6 +253,31 @@ fn day_first(text: &str) -> Option<(Partial, &str)> {
     let mut partial = clock(&mut at, partial)?;
     partial.offset_seconds = zone(&mut at);
     Some((partial, at.0))
+}
+
+/// `1/2/2026 3:04:05 PM`, `1/2/2026 3:04:05 PM +02:00`. With AM or PM alone: elsewhere the day may stand first.
+fn american(text: &str) -> Option<(Partial, &str)> {
+    let mut at = Cursor(text);
+    let month = at.number(1, 2)? as i8;
+    at.exactly('/')?;
+    let day = at.number(1, 2)? as i8;
+    at.exactly('/')?;
+    let year = Some(at.number(4, 4)? as i16);
+    at.exactly_if(',');
+    at.spaces()?;
+    let partial = Partial { year, month, day, hour: 0, minute: 0, second: 0, nanosecond: 0, offset_seconds: None };
+    let mut partial = clock(&mut at, partial)?;
+    // Newer systems write a narrow space that does not break.
+    at.0 = at.0.trim_start_matches([' ', '\u{a0}', '\u{202f}']);
+    let afternoon = at.one_of("AaPp")?.eq_ignore_ascii_case(&'p');
+    at.one_of("Mm")?;
+    partial.hour = match partial.hour {
+        12 => 0,
+        hour @ 1..12 => hour,
+        _ => return None,
+    } + if afternoon { 12 } else { 0 };
+    partial.offset_seconds = zone(&mut at);
+    at.0.chars().next().is_none_or(|c| !c.is_alphanumeric()).then_some((partial, at.0))
 }
 
 /// `03:04`, `03:04:05`, `03:04:05.678`.
@@ -418,6 +447,9 @@ mod tests {
             ("Fri Jan  2 03:04:05 UTC 2026", "2026-01-02T03:04:05Z"),
             ("Fri, 02 Jan 2026 03:04:05 +0100", "2026-01-02T02:04:05Z"),
             ("02/Jan/2026:03:04:05 +0000", "2026-01-02T03:04:05Z"),
+            ("1/2/2026 3:04:05 AM", "2026-01-02T03:04:05Z"),
+            ("1/2/2026, 12:04:05\u{202f}AM", "2026-01-02T00:04:05Z"),
+            ("12/31/2025 12:00:00 PM +01:00", "2025-12-31T11:00:00Z"),
         ] {
             let read = read(text, now()).unwrap_or_else(|| panic!("{text} is not read"));
             assert_eq!(read, expected.parse().unwrap(), "{text}");
@@ -426,6 +458,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_time() {
+        // The day may stand first.
+        assert_eq!(read("1/2/2026 03:04:05", now()), None);
+        assert_eq!(read("1/2/2026 13:04:05 PM", now()), None);
         for text in [
             "",
             "hello",

@@ -116,7 +116,11 @@ impl<'e> Val<'e> {
 
 /// An event holds no NUL; the sign for it stands in its place.
 pub(crate) fn without_nul(text: &str) -> Cow<'_, str> {
-    if text.as_bytes().contains(&0) { Cow::Owned(text.replace('\0', "\u{2400}")) } else { Cow::Borrowed(text) }
+    if memchr::memchr(0, text.as_bytes()).is_some() {
+        Cow::Owned(text.replace('\0', "\u{2400}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// A number as people write it: whole ones without a point.
@@ -128,6 +132,9 @@ pub(crate) fn number_text(number: f64) -> String {
     number.to_string()
 }
 
+/// What a usual record and its program take, so that it is asked for once.
+const FIRST_BYTES: usize = 12 << 10;
+
 /// Where the texts, lists and objects lie that are made while a record is mapped. Bounded: when it is full, it gives
 /// empty ones, and [`Heap::is_full`] says so.
 pub struct Heap {
@@ -138,7 +145,7 @@ pub struct Heap {
 impl Heap {
     /// A heap for at most `bytes_max`.
     pub fn new(bytes_max: usize) -> Self {
-        Self { bump: Bump::new(), left: Cell::new(bytes_max) }
+        Self { bump: Bump::with_capacity(FIRST_BYTES), left: Cell::new(bytes_max) }
     }
 
     /// Whether more was asked for than there is.

@@ -10,19 +10,17 @@ import { useAddress } from '@/ui/address'
 export function Inputs() {
   const [address, setAddress] = useAddress()
   const tab = address.tab ?? 'inputs'
-  const may = useMay()
+  const make = useMay()('sources:write') && (
+    <Button leftSection={<Plus size={14} />} onClick={() => setAddress({ open: 'new' })}>
+      {tab === 'inputs' ? 'New input' : 'New webhook'}
+    </Button>
+  )
   return (
     <Page
       fill
       title="Inputs"
       lead={tab === 'inputs' ? 'What Belfry reads by itself: files, the journal, NATS and Kafka.' : 'Addresses for senders that push, each with the signature that its sender makes.'}
-      actions={
-        may('sources:write') && (
-          <Button leftSection={<Plus size={14} />} onClick={() => setAddress({ open: 'new' })}>
-            {tab === 'inputs' ? 'New input' : 'New webhook'}
-          </Button>
-        )
-      }
+      actions={make}
     >
       <Tabs value={tab} onChange={(v) => setAddress({ tab: v === 'inputs' || v === null ? undefined : v, open: undefined })}>
         <Tabs.List>
@@ -30,7 +28,7 @@ export function Inputs() {
           <Tabs.Tab value="hooks">Webhooks</Tabs.Tab>
         </Tabs.List>
       </Tabs>
-      {tab === 'inputs' ? <InputList /> : <Hooks />}
+      {tab === 'inputs' ? <InputList make={make} /> : <Hooks make={make} />}
     </Page>
   )
 }

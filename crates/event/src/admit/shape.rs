@@ -20,6 +20,10 @@ pub(super) fn shaped(fields: Object<'_>) -> Result<Object<'_>, Invalid> {
     if errors.is_empty() { Ok(nested) } else { Err(Invalid { errors }) }
 }
 
+fn has_nul(text: &str) -> bool {
+    memchr::memchr(0, text.as_bytes()).is_some()
+}
+
 /// How many errors of shape are told at most; an event can have thousands of fields.
 const ERRORS_MAX: usize = 20;
 
@@ -46,7 +50,7 @@ impl Look {
             match value {
                 Value::Null | Value::Bool(_) => {}
                 Value::String(text) => {
-                    if text.contains('\0') {
+                    if has_nul(text) {
                         self.error_at(key, "holds a NUL character");
                     }
                 }
@@ -75,7 +79,7 @@ impl Look {
                 }
                 for item in items {
                     match item {
-                        Value::String(text) if text.contains('\0') => self.error_at("", "holds a NUL character"),
+                        Value::String(text) if has_nul(text) => self.error_at("", "holds a NUL character"),
                         Value::Number(number) if !number.is_finite() => {
                             self.error_at("", "is a number that JSON can't hold");
                         }
@@ -88,7 +92,7 @@ impl Look {
     }
 
     fn key(&mut self, key: &str) {
-        if key.contains('\0') {
+        if has_nul(key) {
             self.error_at("", "has a key with a NUL character");
         } else if key.split('.').any(str::is_empty) {
             self.error_at("", &format!("has the key {key:?}, in which a name is empty"));

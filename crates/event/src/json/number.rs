@@ -3,6 +3,12 @@
 /// The double that `text`, a number in the grammar of JSON, stands for; none when writing that
 /// double again would give another number.
 pub(crate) fn exact(text: &str) -> Option<f64> {
+    // Nearly all are ports, counts and codes.
+    if text.len() <= 15 && text.bytes().all(|b| b.is_ascii_digit()) {
+        let whole = text.bytes().fold(0_u64, |whole, digit| whole * 10 + u64::from(digit - b'0'));
+        #[expect(clippy::cast_precision_loss, reason = "below 10^15")]
+        return Some(whole as f64);
+    }
     let number: f64 = text.parse().ok()?;
     if !number.is_finite() {
         return None;
@@ -51,6 +57,8 @@ mod tests {
         check("0", Some(0.0));
         check("-0", Some(-0.0));
         check("0.1", Some(0.1));
+        check("42", Some(42.0));
+        check("999999999999999", Some(999_999_999_999_999.0));
         check("1e3", Some(1000.0));
         check("-1.50", Some(-1.5));
         check("9007199254740991", Some(9_007_199_254_740_991.0));

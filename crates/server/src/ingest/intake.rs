@@ -465,8 +465,11 @@ impl Intake {
         let meta =
             Meta { received_at: self.clock.now(), peer: sender.peer, syslog: message.map(|message| message.header) };
         let known = |record: &Recognised<'_>| {
-            let knows = |compiled: &&Arc<Compiled>| record.fits(&compiled.mapping);
-            reader.telling.iter().find(knows).map(|compiled| &compiled.mapping)
+            let fitting = reader.telling.iter().rev().filter_map(|compiled| {
+                let sure = record.fits(&compiled.mapping)?;
+                Some((sure, &compiled.mapping))
+            });
+            fitting.max_by_key(|(sure, _)| *sure).map(|(_, mapping)| mapping)
         };
         reader.compiled.mapping.read_as(record, &meta, known, |used, outcome| match outcome {
             Outcome::Skipped(_) => {

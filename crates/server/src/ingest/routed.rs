@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::registry::{Registry, RegistryError};
 
@@ -61,7 +64,8 @@ impl<'a> Routing<'a> {
 
     /// The source for a record that no name leads to: Keeper's feed is known by its shape.
     pub fn by_shape(&mut self, record: &[u8], otherwise: &str) -> u16 {
-        let keeper = memchr::memmem::find(record, b"\"audit_event").is_some();
+        static KEEPER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"audit_event"));
+        let keeper = KEEPER.find(record).is_some();
         self.place_of(if keeper { "keeper" } else { otherwise })
     }
 

@@ -178,15 +178,16 @@ pub async fn page(
     offset: u32,
     limit: u32,
 ) -> sqlx::Result<Vec<Group>> {
-    sqlx::query_as(
+    let one = if id.is_some() { "AND group_id = $2" } else { "" };
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "SELECT g.id, g.source, g.code, g.kind, s.reason, s.field, c.records, c.first_at, c.last_at, c.peers, c.peer, \
                 c.newest, substr(s.record, 1, $5) AS example \
          FROM (SELECT group_id, count(*) AS records, min(received_at) AS first_at, max(received_at) AS last_at, \
                       count(DISTINCT peer) AS peers, min(peer) AS peer, max(id) AS newest \
-               FROM set_aside WHERE state = 'open' AND ($2 IS NULL OR group_id = $2) GROUP BY group_id) AS c \
+               FROM set_aside WHERE state = 'open' {one} GROUP BY group_id) AS c \
          JOIN set_aside_groups AS g ON g.id = c.group_id JOIN set_aside AS s ON s.id = c.newest \
-         WHERE ($1 IS NULL OR g.source = $1) ORDER BY c.records DESC, g.id LIMIT $3 OFFSET $4",
-    )
+         WHERE ($1 IS NULL OR g.source = $1) ORDER BY c.records DESC, g.id LIMIT $3 OFFSET $4"
+    )))
     .bind(source)
     .bind(id)
     .bind(limit)

@@ -192,7 +192,7 @@ pub(super) fn complete<'e>(object: &mut Object<'e>, time: Option<jiff::Timestamp
 /// The record as text, and its exact bytes in base64 where text can't hold them: what is not UTF-8, and NUL.
 fn original(record: &[u8]) -> (Cow<'_, str>, Option<String>) {
     match std::str::from_utf8(record) {
-        Ok(text) if !record.contains(&0) => (Cow::Borrowed(text), None),
+        Ok(text) if memchr::memchr(0, record).is_none() => (Cow::Borrowed(text), None),
         _ => {
             let readable = crate::syslog::text_of(record);
             (Cow::Owned(without_nul(&readable).into_owned()), Some(STANDARD.encode(record)))

@@ -13,13 +13,29 @@ use crate::value::{Heap, Val};
 /// What is known while a program runs.
 pub(super) struct Env<'e> {
     pub heap: &'e Heap,
-    pub inputs: [Val<'e>; INPUTS],
+    /// Those that are written down for every record; the others are [`SELDOM`].
+    pub inputs: [Val<'e>; SELDOM],
+    pub peer: Option<std::net::IpAddr>,
     pub received_at: jiff::Timestamp,
+}
+
+impl<'e> Env<'e> {
+    fn input(&self, place: usize) -> Val<'e> {
+        match place {
+            PEER => self.peer.map_or(Val::Null, |peer| Val::Text(self.heap.text(&peer.to_string()))),
+            RECEIVED_AT => Val::Text(self.heap.text(&self.received_at.to_string())),
+            place => self.inputs.get(place).copied().unwrap_or_default(),
+        }
+    }
 }
 
 /// What a program can read: its place in [`Env::inputs`].
 pub(super) const INPUT_NAMES: [&str; INPUTS] = ["native", "outer", "syslog", "hec", "decoder", "peer", "received_at"];
-pub(super) const INPUTS: usize = 7;
+const INPUTS: usize = 7;
+/// From here on inputs are written when a program asks for them.
+pub(super) const SELDOM: usize = 5;
+const PEER: usize = 5;
+const RECEIVED_AT: usize = 6;
 
 /// The state of a run: the variables, and the fields of the event by their slots.
 pub(super) struct Frame<'e> {
@@ -260,10 +276,7 @@ impl Expr {
         match self {
             Self::Const(Const::Text(text)) => Val::Text(text),
             Self::Const(Const::Null) => Val::Null,
-            Self::Path(place, names) => {
-                let input = env.inputs.get(*place).copied().unwrap_or_default();
-                names.iter().fold(input, |of, name| of.get(name))
-            }
+            Self::Path(place, names) => names.iter().fold(env.input(*place), |of, name| of.get(name)),
             Self::Field(slot) => frame.fields.get(*slot).copied().unwrap_or_default(),
             Self::Variable(slot) => frame.variables.get(*slot).copied().unwrap_or_default(),
             Self::Get(of, name) => of.value(env, frame).get(name),
@@ -325,7 +338,7 @@ impl Expr {
                 }
                 Val::Object(object.into_bump_slice())
             }
-            Self::Input(place) => env.inputs.get(*place).copied().unwrap_or_default(),
+            Self::Input(place) => env.input(*place),
             Self::At(of, index) => of.value(env, frame).at(*index),
             Self::Negative(of) => match of.value(env, frame) {
                 Val::Number(number) => Val::Number(-number),

@@ -1,8 +1,11 @@
 //! The comment lines that a program starts with: how its records are taken apart, and which they are.
 
+use regex::Regex;
+
 use super::CompileError;
 use super::expr::Pattern;
 use crate::decode::{Decoder, Decoders};
+use crate::value::Val;
 
 const COLUMNS_MAX: usize = 500;
 const PATTERNS_MAX: usize = 50;
@@ -16,14 +19,35 @@ pub(super) struct Head {
     pub apps: Vec<String>,
     /// Vendors and products in the header of CEF and LEEF.
     pub vendors: Vec<String>,
-    /// Sets of fields that show that a JSON record is this product's: all of one set, each as the names of its path.
-    pub marks: Vec<Vec<Vec<String>>>,
+    /// Sets of fields that show that a JSON record is this product's: all of one set.
+    pub marks: Vec<Vec<Mark>>,
+    /// How the lines begin that are this product's; each pattern begins with `^`.
+    pub lines: Vec<Regex>,
     /// Other names for the source.
     pub aliases: Vec<String>,
     /// Where a record holds the things that become an event each.
     pub each: Option<Vec<String>>,
     /// Where a bundle holds records that stand alone.
     pub bundle: Option<Vec<String>>,
+}
+
+/// A field that a product's records have.
+#[derive(Debug, Clone)]
+pub(super) struct Mark {
+    dotted: String,
+    path: Vec<String>,
+}
+
+impl Mark {
+    fn of(dotted: String) -> Self {
+        Self { path: path(&dotted), dotted }
+    }
+
+    /// Whether the record has it, under one dotted name or nested.
+    pub fn is_in(&self, record: Val<'_>) -> bool {
+        let nested = || self.path.iter().fold(record, |of, name| of.get(name));
+        !record.get(&self.dotted).is_null() || (self.path.len() > 1 && !nested().is_null())
+    }
 }
 
 /// Reads the head of a program. Lines of comment that name nothing known are comments.
@@ -53,7 +77,7 @@ pub(super) fn head(program: &str) -> Result<Head, Vec<CompileError>> {
             "apps" => head.apps.extend(names(value)),
             "vendors" => head.vendors.extend(names(value)),
             "aliases" => head.aliases.extend(names(value)),
-            "marks" => head.marks.push(names(value).map(|dotted| path(&dotted)).collect()),
+            "marks" => head.marks.push(names(value).map(Mark::of).collect()),
             "each" if value.starts_with('.') => head.each = Some(inner(value)),
             "bundle" if value.starts_with('.') => head.bundle = Some(inner(value)),
             "columns" => {
@@ -70,6 +94,20 @@ pub(super) fn head(program: &str) -> Result<Head, Vec<CompileError>> {
                 };
                 let wrong = || fault(format!("{value} is no delimiter"), "name one ASCII character, or tab");
                 head.decoders.delimiter = Some(delimiter.filter(u8::is_ascii).ok_or_else(wrong)?);
+            }
+            "lines" => {
+                let help = r"write how such a line begins: `# lines: ^\[door\]`";
+                if !value.starts_with('^') {
+                    return Err(fault("a pattern for lines must begin with ^".to_owned(), help));
+                }
+                let pattern = Pattern::make(value).map_err(|error| {
+                    let error = error.to_string();
+                    fault(format!("the pattern is wrong: {}", error.lines().last().unwrap_or_default()), help)
+                })?;
+                head.lines.push(pattern);
+                if head.lines.len() > PATTERNS_MAX {
+                    return Err(fault(format!("there are more than {PATTERNS_MAX} patterns"), "name fewer"));
+                }
             }
             "pattern" if head.decoders.order.contains(&Decoder::Regex) => {
                 let pattern = Pattern::make(value).map_err(|error| {

@@ -1,6 +1,6 @@
 import { Button, Modal, Select, Switch, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useState, type ReactNode } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Hook, HookMade, HookScheme } from '@/api/types'
@@ -46,7 +46,7 @@ const COLUMNS: ReadonlyArray<TableColumn<Hook>> = [
   { id: 'last', title: 'Last', width: 100, render: (h) => <Ago at={h.last_accepted_at} /> },
 ]
 
-export function Hooks() {
+export function Hooks({ make }: { make: ReactNode }) {
   const [address, setAddress] = useAddress()
   const { data, error, isPending, refetch } = useQuery(ask.hooks)
   const close = (): void => setAddress({ open: undefined })
@@ -65,7 +65,7 @@ export function Hooks() {
           onClose={close}
           loading={isPending}
           narrow={(h) => <TwoLines first={<StateDot tone={state(h).tone}>{h.title || h.name}</StateDot>} aside={<Ago at={h.last_accepted_at} />} second={h.url} />}
-          empty={!error && <Empty title="No webhook yet">A webhook has an address of its own, and a secret with which its sender signs. What is not signed is refused, and counted.</Empty>}
+          empty={!error && <Empty title="No webhook yet" action={make}>A webhook has an address of its own, and a secret with which its sender signs. What is not signed is refused, and counted.</Empty>}
         />
       </Listing>
       {address.open === 'new' && <NewHook close={close} />}

@@ -1,6 +1,6 @@
 import { Button, Select, Switch, TextInput, Textarea } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useState, type ReactNode } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Input, InputKind } from '@/api/types'
@@ -38,7 +38,7 @@ function where(input: Input): string {
   return Array.isArray(list) ? list.join(', ') : input.kind === 'journald' ? 'all units' : ''
 }
 
-export function InputList() {
+export function InputList({ make }: { make: ReactNode }) {
   const [address, setAddress] = useAddress()
   const { data, error, isPending, refetch } = useQuery(ask.inputs)
   const close = (): void => setAddress({ open: undefined })
@@ -57,7 +57,7 @@ export function InputList() {
           onClose={close}
           loading={isPending}
           narrow={(i) => <TwoLines first={<StateDot tone={STATES[i.state].tone}>{i.name}</StateDot>} aside={<Ago at={i.last_at} />} second={`${KINDS[i.kind]} · ${where(i)}`} />}
-          empty={!error && <Empty title="Belfry reads nothing by itself yet">Log files on this server, its journal, and subjects of NATS or Kafka can be read without any shipper. Where it stands is kept: after a restart it goes on at the right byte.</Empty>}
+          empty={!error && <Empty title="Belfry reads nothing by itself yet" action={make}>Log files on this server, its journal, and subjects of NATS or Kafka can be read without any shipper. Where it stands is kept: after a restart it goes on at the right byte.</Empty>}
         />
       </Listing>
       {(open || address.open === 'new') && <One key={open?.id ?? 'new'} input={open} close={close} />}
