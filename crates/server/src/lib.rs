@@ -3,6 +3,7 @@
 pub mod access;
 pub mod app;
 pub mod append;
+pub mod causes;
 pub mod changes;
 pub mod clock;
 pub mod config;
