@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod data;
 pub mod follow;
+pub mod hash;
 pub mod http;
 pub mod index;
 pub mod ingest;

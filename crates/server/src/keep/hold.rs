@@ -10,6 +10,7 @@ use super::removal::{Error, text};
 use super::retention;
 use crate::access::Subject;
 use crate::app::App;
+use crate::hash::hex;
 use crate::state;
 use crate::state::holds::Hold;
 use crate::state::time_text;
@@ -138,10 +139,6 @@ fn shown(hold: Hold) -> Shown {
 /// Hex of SHA-256 over the hex of the salt and the text of the filter.
 fn hash_of(salt: &str, filter: &str) -> String {
     hex(&Sha256::digest(format!("{salt}{filter}").as_bytes()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

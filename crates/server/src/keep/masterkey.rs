@@ -22,6 +22,8 @@ pub use age::x25519::{Identity, Recipient};
 use blahaj::{Share, Sharks};
 use sha2::{Digest as _, Sha256};
 
+use crate::hash::hex;
+
 const VERSION: u8 = 1;
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const GROUPS: usize = 15;
@@ -93,7 +95,7 @@ pub fn make(shares: u8, threshold: u8) -> Result<Made, KeyError> {
 
 /// The name of a key, 8 hexadecimal digits. It stands on every share and every backup.
 pub fn fingerprint(recipient: &str) -> String {
-    mark(recipient).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&mark(recipient))
 }
 
 /// Reads a recipient.
@@ -331,10 +333,6 @@ fn letter(digit: u8) -> char {
 fn mark(recipient: &str) -> [u8; 4] {
     let digest = Sha256::digest(recipient.as_bytes());
     [digest[0], digest[1], digest[2], digest[3]]
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The identity of 32 secret bytes. `age` takes it only as text, in Bech32 (BIP 173).

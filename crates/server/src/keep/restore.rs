@@ -16,12 +16,13 @@ use jiff::Timestamp;
 use trail::verify::{self, Fault, Verified};
 use trail::{Checkpoint, CheckpointError, SigningKey, VerifyingKey};
 
-use super::backup_archive::{ArchiveError, Entry, Head, Listed, Manifest, Next, Reader, hex};
+use super::backup_archive::{ArchiveError, Entry, Head, Listed, Manifest, Next, Reader};
 use super::backup_make::Progress;
 use super::backup_sidecar::{self as sidecar, Sidecar};
 use super::masterkey::{self, KeyError};
 use super::restore_mark::{self, Mark};
 use crate::causes::chain;
+use crate::hash::hex;
 use crate::keys;
 
 /// Why a backup can't be opened, checked or restored.
