@@ -23,6 +23,7 @@ pub mod retention;
 pub mod rules;
 pub mod runs;
 pub mod saved_filters;
+pub mod sealed;
 pub mod secrets;
 pub mod selection;
 pub mod sessions;
