@@ -17,6 +17,7 @@ pub mod inputs;
 pub mod mapping_samples;
 pub mod mappings;
 pub mod memory;
+pub mod picked;
 pub mod removals;
 pub mod reports;
 pub mod retention;
