@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::Answer;
 use crate::output::{self, Column, Format};
-use crate::remote::{Client, Remote};
-use crate::resource::escape;
+use crate::remote::Client;
+use crate::resource::{Call, escape};
 use crate::retention::{ended, follow};
 
 const PATH: &str = "/api/v1/erasures";
@@ -22,19 +22,10 @@ const COLUMNS: &[Column] = &[
     ("ID", "id"),
 ];
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Requests, newest first
     List,
     /// One request, with some of its events

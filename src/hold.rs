@@ -5,9 +5,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::Answer;
-use crate::output::{self, Format};
-use crate::remote::Remote;
-use crate::resource::Kind;
+use crate::output;
+use crate::resource::{Call, Kind};
 
 const HOLDS: Kind = Kind {
     noun: "hold",
@@ -26,19 +25,10 @@ const HOLDS: Kind = Kind {
     key: "id",
 };
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Holds that stand, then those that were released
     List,
     /// Place a hold: what its filter picks is not removed, by retention or by erasure, until it is released

@@ -5,9 +5,8 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::Answer;
-use crate::output::{self, Format};
-use crate::remote::Remote;
-use crate::resource::{Edit, Kind, put};
+use crate::output;
+use crate::resource::{Call, Edit, Kind, put};
 
 const INPUTS: Kind = Kind {
     noun: "input",
@@ -26,19 +25,10 @@ const INPUTS: Kind = Kind {
     key: "id",
 };
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// All inputs, and what they do now
     List,
     /// One input, with how far it has read; its secrets are hidden

@@ -3,10 +3,23 @@
 use std::io::Read as _;
 
 use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
 use serde_json::{Map, Value};
 
 use crate::output::{self, Column, Format};
-use crate::remote::Client;
+use crate::remote::{Client, Remote};
+
+// No doc comment: clap would show it in the place of what each command says of itself.
+#[derive(Debug, clap::Args)]
+pub struct Call<C: Subcommand> {
+    #[command(flatten)]
+    pub remote: Remote,
+    /// How to show results
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub format: Format,
+    #[command(subcommand)]
+    pub command: C,
+}
 
 /// A kind of thing the API keeps a list of.
 pub struct Kind {

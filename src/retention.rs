@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::Answer;
 use crate::output::{self, Column, Format};
-use crate::remote::{Client, Remote};
-use crate::resource::escape;
+use crate::remote::Client;
+use crate::resource::{Call, escape};
 
 const POLICIES: &[Column] =
     &[("CATEGORY", "category"), ("KEEP", "keep"), ("NOTE", "note"), ("CHANGED", "updated_at"), ("BY", "updated_by")];
@@ -23,19 +23,10 @@ const REMOVALS: &[Column] = &[
     ("ID", "id"),
 ];
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// How long each category is kept; categories without a policy are kept for ever
     List,
     /// Set how long a category is kept: belfry retention set session 90d
