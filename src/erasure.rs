@@ -8,7 +8,7 @@ use crate::Answer;
 use crate::output::{self, Column, Format};
 use crate::remote::Client;
 use crate::resource::{Call, escape};
-use crate::retention::{ended, follow};
+use crate::retention::{Span, ended, follow};
 
 const PATH: &str = "/api/v1/erasures";
 const COLUMNS: &[Column] = &[
@@ -34,12 +34,8 @@ pub enum Command {
     Request {
         /// Which events, in KQL; try it with belfry search first
         filter: String,
-        /// The earliest @timestamp: RFC 3339, YYYY-MM-DD, or now-7d
-        #[arg(long)]
-        from: Option<String>,
-        /// The latest @timestamp, exclusive
-        #[arg(long)]
-        to: Option<String>,
+        #[command(flatten)]
+        span: Span,
         /// Goes into the trail; don't name the person
         #[arg(long)]
         reason: String,
@@ -68,8 +64,8 @@ pub async fn run(args: Args) -> Result<Answer> {
     match args.command {
         Command::List => output::rows(format, COLUMNS, &client.items(PATH, &[], 200).await?)?,
         Command::Show { erasure } => output::one(format, &get(&client, &erasure).await?)?,
-        Command::Request { filter, from, to, reason } => {
-            let body = json!({"filter": filter, "from": from, "to": to, "reason": reason});
+        Command::Request { filter, span, reason } => {
+            let body = json!({"filter": filter, "from": span.from, "to": span.to, "reason": reason});
             let asked = client.post(PATH, &body).await?;
             let id = asked["id"].as_str().context("the answer has no id")?;
             follow(&client, id).await?;

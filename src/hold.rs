@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::Answer;
 use crate::output;
 use crate::resource::{Call, Kind};
+use crate::retention::Span;
 
 const HOLDS: Kind = Kind {
     noun: "hold",
@@ -37,12 +38,8 @@ pub enum Command {
         /// Which events, in KQL; '' for every event
         #[arg(long)]
         filter: String,
-        /// The earliest @timestamp: RFC 3339, YYYY-MM-DD, or now-7d
-        #[arg(long)]
-        from: Option<String>,
-        /// The latest @timestamp, exclusive
-        #[arg(long)]
-        to: Option<String>,
+        #[command(flatten)]
+        span: Span,
         /// Goes into the trail
         #[arg(long)]
         reason: String,
@@ -60,8 +57,8 @@ pub async fn run(args: Args) -> Result<Answer> {
     let client = args.remote.client()?;
     match args.command {
         Command::List => HOLDS.list(&client, args.format).await?,
-        Command::Place { name, filter, from, to, reason } => {
-            let body = json!({"name": name, "filter": filter, "from": from, "to": to, "reason": reason});
+        Command::Place { name, filter, span, reason } => {
+            let body = json!({"name": name, "filter": filter, "from": span.from, "to": span.to, "reason": reason});
             HOLDS.create(&client, &body, args.format).await?;
         }
         Command::Release { hold, reason } => {

@@ -25,6 +25,17 @@ const REMOVALS: &[Column] = &[
 
 pub type Args = Call<Command>;
 
+/// Of which time the events are that a hold keeps or an erasure removes.
+#[derive(Debug, clap::Args)]
+pub struct Span {
+    /// The earliest @timestamp: RFC 3339, YYYY-MM-DD, or now-7d
+    #[arg(long)]
+    pub from: Option<String>,
+    /// The latest @timestamp, exclusive
+    #[arg(long)]
+    pub to: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// How long each category is kept; categories without a policy are kept for ever
