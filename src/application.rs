@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::Answer;
 use crate::duration;
 use crate::output::{self, Column, Format};
-use crate::remote::{Client, Remote};
-use crate::resource::{Edit, Kind, escape};
+use crate::remote::Client;
+use crate::resource::{Call, Edit, Kind, escape};
 
 const APPLICATIONS: Kind = Kind {
     noun: "application",
@@ -44,19 +44,10 @@ const ENROLMENTS: &[Column] = &[
     ("ID", "id"),
 ];
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// All applications
     List,
     /// One application, with what is shared with it
@@ -134,7 +125,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct What {
+pub struct What {
     #[arg(long)]
     source: Option<String>,
     #[arg(long)]

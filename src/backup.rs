@@ -13,8 +13,8 @@ use trail::VerifyingKey;
 
 use crate::masterkey::{self, Opener};
 use crate::output::{self, Format};
-use crate::remote::{Client, Remote};
-use crate::resource::{Edit, Kind, escape};
+use crate::remote::Client;
+use crate::resource::{Call, Edit, Kind, escape};
 use crate::restore::{no, watch};
 use crate::{Answer, duration};
 
@@ -40,25 +40,16 @@ const SETTINGS: [&str; 6] = ["recipient", "scheduled", "cron", "zone", "full_eve
 /// How every age file begins.
 const AGE: &[u8] = b"age-encryption.org/v1";
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Type {
+pub enum Type {
     Full,
     Incremental,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// The backups, newest first
     List,
     /// One backup

@@ -2,12 +2,10 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Answer;
-use crate::output::{self, Format};
-use crate::remote::Remote;
-use crate::resource::{Edit, Kind, put};
+use crate::resource::{Call, Edit, Kind, put_settings};
 
 pub const CHANNELS: Kind = Kind {
     noun: "channel",
@@ -24,19 +22,10 @@ pub const CHANNELS: Kind = Kind {
     key: "id",
 };
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// All channels
     List,
     /// One channel; its secrets are hidden
@@ -75,24 +64,13 @@ pub async fn run(args: Args) -> Result<Answer> {
         Command::Show { channel } => CHANNELS.show(&client, &channel, args.format).await?,
         Command::Create { name, kind, settings, edit } => {
             let mut body = json!({"name": name, "kind": kind, "enabled": true, "settings": {}});
-            for pair in &settings {
-                let (name, text) =
-                    pair.split_once('=').ok_or_else(|| anyhow::anyhow!("--setting {pair}: write NAME=VALUE"))?;
-                let value = match text.strip_prefix('@') {
-                    Some(file) => Value::String(crate::resource::read(file)?.trim_end().to_owned()),
-                    None => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
-                };
-                put(&mut body, &format!("settings.{name}"), value)?;
-            }
+            put_settings(&mut body, &settings)?;
             edit.apply(&mut body)?;
             CHANNELS.create(&client, &body, args.format).await?;
         }
         Command::Update { channel, edit } => CHANNELS.update(&client, &channel, &edit, args.format).await?,
         Command::Test { channel } => {
-            let path = CHANNELS.path_of(&client, &channel).await?;
-            let result = client.post(&format!("{path}/test"), &json!({})).await?;
-            output::one(args.format, &result)?;
-            if result["state"] != "delivered" {
+            if CHANNELS.test(&client, &channel, args.format).await?["state"] != "delivered" {
                 return Ok(Answer::No);
             }
         }

@@ -5,9 +5,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::Answer;
-use crate::output::{self, Column, Format};
-use crate::remote::Remote;
-use crate::resource::escape;
+use crate::output::{self, Column};
+use crate::resource::{Call, escape};
 
 const COLUMNS: &[Column] = &[
     ("AT", "created_at"),
@@ -20,19 +19,10 @@ const COLUMNS: &[Column] = &[
     ("ID", "id"),
 ];
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Deliveries, newest first
     List {
         /// waiting, sending, delivered or failed

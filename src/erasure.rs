@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::Answer;
 use crate::output::{self, Column, Format};
-use crate::remote::{Client, Remote};
-use crate::resource::escape;
-use crate::retention::{ended, follow};
+use crate::remote::Client;
+use crate::resource::{Call, escape};
+use crate::retention::{Span, ended, follow};
 
 const PATH: &str = "/api/v1/erasures";
 const COLUMNS: &[Column] = &[
@@ -22,19 +22,10 @@ const COLUMNS: &[Column] = &[
     ("ID", "id"),
 ];
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Requests, newest first
     List,
     /// One request, with some of its events
@@ -43,12 +34,8 @@ enum Command {
     Request {
         /// Which events, in KQL; try it with belfry search first
         filter: String,
-        /// The earliest @timestamp: RFC 3339, YYYY-MM-DD, or now-7d
-        #[arg(long)]
-        from: Option<String>,
-        /// The latest @timestamp, exclusive
-        #[arg(long)]
-        to: Option<String>,
+        #[command(flatten)]
+        span: Span,
         /// Goes into the trail; don't name the person
         #[arg(long)]
         reason: String,
@@ -77,8 +64,8 @@ pub async fn run(args: Args) -> Result<Answer> {
     match args.command {
         Command::List => output::rows(format, COLUMNS, &client.items(PATH, &[], 200).await?)?,
         Command::Show { erasure } => output::one(format, &get(&client, &erasure).await?)?,
-        Command::Request { filter, from, to, reason } => {
-            let body = json!({"filter": filter, "from": from, "to": to, "reason": reason});
+        Command::Request { filter, span, reason } => {
+            let body = json!({"filter": filter, "from": span.from, "to": span.to, "reason": reason});
             let asked = client.post(PATH, &body).await?;
             let id = asked["id"].as_str().context("the answer has no id")?;
             follow(&client, id).await?;

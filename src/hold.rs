@@ -5,9 +5,9 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::Answer;
-use crate::output::{self, Format};
-use crate::remote::Remote;
-use crate::resource::Kind;
+use crate::output;
+use crate::resource::{Call, Kind};
+use crate::retention::Span;
 
 const HOLDS: Kind = Kind {
     noun: "hold",
@@ -26,19 +26,10 @@ const HOLDS: Kind = Kind {
     key: "id",
 };
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Holds that stand, then those that were released
     List,
     /// Place a hold: what its filter picks is not removed, by retention or by erasure, until it is released
@@ -47,12 +38,8 @@ enum Command {
         /// Which events, in KQL; '' for every event
         #[arg(long)]
         filter: String,
-        /// The earliest @timestamp: RFC 3339, YYYY-MM-DD, or now-7d
-        #[arg(long)]
-        from: Option<String>,
-        /// The latest @timestamp, exclusive
-        #[arg(long)]
-        to: Option<String>,
+        #[command(flatten)]
+        span: Span,
         /// Goes into the trail
         #[arg(long)]
         reason: String,
@@ -70,8 +57,8 @@ pub async fn run(args: Args) -> Result<Answer> {
     let client = args.remote.client()?;
     match args.command {
         Command::List => HOLDS.list(&client, args.format).await?,
-        Command::Place { name, filter, from, to, reason } => {
-            let body = json!({"name": name, "filter": filter, "from": from, "to": to, "reason": reason});
+        Command::Place { name, filter, span, reason } => {
+            let body = json!({"name": name, "filter": filter, "from": span.from, "to": span.to, "reason": reason});
             HOLDS.create(&client, &body, args.format).await?;
         }
         Command::Release { hold, reason } => {

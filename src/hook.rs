@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use crate::Answer;
 use crate::duration;
 use crate::output::{self, Format};
-use crate::remote::Remote;
-use crate::resource::{Edit, Kind};
+use crate::resource::{Call, Edit, Kind};
 
 const HOOKS: Kind = Kind {
     noun: "hook",
@@ -27,19 +26,10 @@ const HOOKS: Kind = Kind {
     key: "name",
 };
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// All hooks, with what came by them
     List,
     /// One hook (never its secret)
@@ -93,7 +83,7 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-struct Secret {
+pub struct Secret {
     /// A file with the secret, where the sender made it, as Slack does; - reads standard input
     #[arg(long, value_name = "FILE")]
     secret_file: Option<String>,

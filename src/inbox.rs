@@ -5,8 +5,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::Answer;
-use crate::output::{self, Column, Format};
-use crate::remote::Remote;
+use crate::output::{self, Column};
+use crate::resource::Call;
 
 const COLUMNS: &[Column] = &[
     ("AT", "at"),
@@ -17,19 +17,10 @@ const COLUMNS: &[Column] = &[
     ("ID", "id"),
 ];
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Notifications, newest first
     List {
         /// Only what is not read
@@ -47,7 +38,7 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-struct Which {
+pub struct Which {
     ids: Vec<String>,
     /// All that are in the inbox
     #[arg(long)]

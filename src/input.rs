@@ -2,12 +2,10 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Answer;
-use crate::output::{self, Format};
-use crate::remote::Remote;
-use crate::resource::{Edit, Kind, put};
+use crate::resource::{Call, Edit, Kind, put_settings};
 
 const INPUTS: Kind = Kind {
     noun: "input",
@@ -26,19 +24,10 @@ const INPUTS: Kind = Kind {
     key: "id",
 };
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// All inputs, and what they do now
     List,
     /// One input, with how far it has read; its secrets are hidden
@@ -81,24 +70,13 @@ pub async fn run(args: Args) -> Result<Answer> {
         Command::Show { input } => INPUTS.show(&client, &input, args.format).await?,
         Command::Add { name, kind, source, settings, edit } => {
             let mut body = json!({"name": name, "kind": kind, "source": source, "enabled": true, "settings": {}});
-            for pair in &settings {
-                let (name, text) =
-                    pair.split_once('=').ok_or_else(|| anyhow::anyhow!("--setting {pair}: write NAME=VALUE"))?;
-                let value = match text.strip_prefix('@') {
-                    Some(file) => Value::String(crate::resource::read(file)?.trim_end().to_owned()),
-                    None => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
-                };
-                put(&mut body, &format!("settings.{name}"), value)?;
-            }
+            put_settings(&mut body, &settings)?;
             edit.apply(&mut body)?;
             INPUTS.create(&client, &body, args.format).await?;
         }
         Command::Update { input, edit } => INPUTS.update(&client, &input, &edit, args.format).await?,
         Command::Test { input } => {
-            let path = INPUTS.path_of(&client, &input).await?;
-            let result = client.post(&format!("{path}/test"), &json!({})).await?;
-            output::one(args.format, &result)?;
-            if result["ok"] != true {
+            if INPUTS.test(&client, &input, args.format).await?["ok"] != true {
                 return Ok(Answer::No);
             }
         }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::Answer;
 use crate::output::{self, Column, Format};
-use crate::remote::{Client, Remote};
-use crate::resource::{Kind, escape, read};
+use crate::remote::Client;
+use crate::resource::{Call, Kind, escape, read};
 
 const MAPPINGS: Kind = Kind {
     noun: "mapping",
@@ -35,19 +35,10 @@ const VERSION_COLUMNS: &[Column] = &[
     ("BY", "created_by"),
 ];
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// All mappings
     List,
     /// The program of a mapping

@@ -91,11 +91,7 @@ impl Client {
     }
 
     pub fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
-        let why = if error.is_timeout() { "no answer in time".to_owned() } else { cause.to_string() };
+        let why = if error.is_timeout() { "no answer in time".to_owned() } else { innermost(error) };
         anyhow!("can't reach {}: {why} (is the server running there? see --url and BELFRY_URL)", self.url)
     }
 
@@ -153,6 +149,15 @@ impl Client {
             cursor = next;
         }
     }
+}
+
+/// The innermost cause; the message of the error itself would repeat the address, which may hold a password.
+pub fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 fn told(problem: &ProblemBody) -> String {

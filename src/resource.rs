@@ -3,10 +3,23 @@
 use std::io::Read as _;
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Map, Value};
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
 
 use crate::output::{self, Column, Format};
-use crate::remote::Client;
+use crate::remote::{Client, Remote};
+
+// No doc comment: clap would show it in the place of what each command says of itself.
+#[derive(Debug, clap::Args)]
+pub struct Call<C: Subcommand> {
+    #[command(flatten)]
+    pub remote: Remote,
+    /// How to show results
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub format: Format,
+    #[command(subcommand)]
+    pub command: C,
+}
 
 /// A kind of thing the API keeps a list of.
 pub struct Kind {
@@ -79,6 +92,14 @@ impl Kind {
         output::one(format, &changed)
     }
 
+    /// Has the server try it, and shows how that went.
+    pub async fn test(&self, client: &Client, id_or_name: &str, format: Format) -> Result<Value> {
+        let path = self.path_of(client, id_or_name).await?;
+        let result = client.post(&format!("{path}/test"), &json!({})).await?;
+        output::one(format, &result)?;
+        Ok(result)
+    }
+
     pub async fn delete(&self, client: &Client, id_or_name: &str) -> Result<()> {
         let path = self.path_of(client, id_or_name).await?;
         client.delete(&path).await?;
@@ -109,15 +130,33 @@ impl Edit {
         }
         for pair in &self.set {
             let (path, text) = pair.split_once('=').with_context(|| format!("--set {pair}: write NAME=VALUE"))?;
-            let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-            put(body, path, value)?;
+            put(body, path, read_value(text))?;
         }
         Ok(())
     }
 }
 
+/// Puts settings, each as `NAME=VALUE`, into `settings` of `body`: a value that is JSON is taken as JSON, `@FILE` is
+/// read from the file.
+pub fn put_settings(body: &mut Value, settings: &[String]) -> Result<()> {
+    for pair in settings {
+        let (name, text) = pair.split_once('=').with_context(|| format!("--setting {pair}: write NAME=VALUE"))?;
+        let value = match text.strip_prefix('@') {
+            Some(file) => Value::String(read(file)?.trim_end().to_owned()),
+            None => read_value(text),
+        };
+        put(body, &format!("settings.{name}"), value)?;
+    }
+    Ok(())
+}
+
+/// JSON as it is, anything else as a text.
+fn read_value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
 /// Puts `value` at a dotted path.
-pub fn put(body: &mut Value, path: &str, value: Value) -> Result<()> {
+fn put(body: &mut Value, path: &str, value: Value) -> Result<()> {
     let mut place = body;
     for part in path.split('.') {
         if part.is_empty() {
@@ -165,7 +204,6 @@ pub fn escape(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn values_are_laid_over_what_is_there() {

@@ -135,7 +135,7 @@ fn told(args: &Args, restored: &Restored, took: Duration) -> Result<Answer> {
 
 /// Says no, in words, with its causes.
 pub fn no(error: &dyn std::error::Error) -> Result<Answer> {
-    output::line(format!("NOT OK  {}", server::keep::backup::chain(error)))?;
+    output::line(format!("NOT OK  {}", server::causes::chain(error)))?;
     Ok(Answer::No)
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::Answer;
 use crate::output::{self, Column, Format};
-use crate::remote::{Client, Remote};
-use crate::resource::escape;
+use crate::remote::Client;
+use crate::resource::{Call, escape};
 
 const POLICIES: &[Column] =
     &[("CATEGORY", "category"), ("KEEP", "keep"), ("NOTE", "note"), ("CHANGED", "updated_at"), ("BY", "updated_by")];
@@ -23,19 +23,21 @@ const REMOVALS: &[Column] = &[
     ("ID", "id"),
 ];
 
+pub type Args = Call<Command>;
+
+/// Of which time the events are that a hold keeps or an erasure removes.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
+pub struct Span {
+    /// The earliest @timestamp: RFC 3339, YYYY-MM-DD, or now-7d
+    #[arg(long)]
+    pub from: Option<String>,
+    /// The latest @timestamp, exclusive
+    #[arg(long)]
+    pub to: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// How long each category is kept; categories without a policy are kept for ever
     List,
     /// Set how long a category is kept: belfry retention set session 90d

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::channel::CHANNELS;
 use crate::output::{self, Format};
-use crate::remote::{Client, Remote};
-use crate::resource::{Edit, Kind};
+use crate::remote::Client;
+use crate::resource::{Call, Edit, Kind};
 use crate::{Answer, duration};
 
 const RULES: Kind = Kind {
@@ -27,19 +27,10 @@ const RULES: Kind = Kind {
     key: "id",
 };
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// All rules
     List,
     /// One rule
@@ -67,14 +58,14 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-struct Draft {
+pub struct Draft {
     name: String,
     #[command(flatten)]
     options: DraftOptions,
 }
 
 #[derive(Debug, clap::Args)]
-struct DraftOptions {
+pub struct DraftOptions {
     /// Which events, in KQL
     #[arg(long)]
     filter: Option<String>,

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::Answer;
 use crate::output::{self, Column, Format};
-use crate::remote::{Client, Remote};
-use crate::resource::escape;
+use crate::remote::Client;
+use crate::resource::{Call, escape};
 
 const PATH: &str = "/api/v1/selection";
 const RULES: &[Column] = &[
@@ -23,19 +23,10 @@ const RULES: &[Column] = &[
 const COUNTS: &[Column] = &[("HOUR", "hour"), ("SOURCE", "source"), ("TYPE", "action"), ("EVENTS", "events")];
 const TYPES: &[Column] = &[("TYPE", "action"), ("TITLE", "title"), ("EVENTS", "events")];
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// All rules, with what they leave out
     List,
     /// One rule, with what it left out by hour and type
@@ -64,7 +55,7 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-struct What {
+pub struct What {
     /// The source, or * for all; events stands for events without a source
     #[arg(long)]
     source: String,

@@ -10,9 +10,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::Answer;
-use crate::output::{self, Column, Format};
-use crate::remote::{Client, Remote};
-use crate::resource::escape;
+use crate::output::{self, Column};
+use crate::remote::Client;
+use crate::resource::{Call, escape};
 
 const COLUMNS: &[Column] = &[
     ("RECEIVED", "received_at"),
@@ -33,19 +33,10 @@ const GROUP_COLUMNS: &[Column] = &[
 ];
 const PATH: &str = "/api/v1/set-aside";
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Groups of one kind of reason, the largest first
     Groups {
         #[arg(long)]

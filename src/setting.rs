@@ -4,23 +4,13 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::Answer;
-use crate::output::{self, Format};
-use crate::remote::Remote;
-use crate::resource::Edit;
+use crate::output;
+use crate::resource::{Call, Edit};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// All settings
     #[command(alias = "show")]
     List,

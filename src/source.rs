@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use crate::Answer;
 use crate::duration;
 use crate::output::{self, Column, Format};
-use crate::remote::Remote;
-use crate::resource::{Edit, Kind, escape};
+use crate::resource::{Call, Edit, Kind, escape};
 
 const SOURCES: Kind = Kind {
     noun: "source",
@@ -44,19 +43,10 @@ const GAPS: &[Column] = &[
     ("REASON", "reason"),
 ];
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// All sources, with how each is
     List,
     /// One source

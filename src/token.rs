@@ -8,8 +8,7 @@ use serde_json::json;
 use crate::Answer;
 use crate::duration;
 use crate::output::{self, Format};
-use crate::remote::Remote;
-use crate::resource::Kind;
+use crate::resource::{Call, Kind};
 
 const TOKENS: Kind = Kind {
     noun: "token",
@@ -26,19 +25,10 @@ const TOKENS: Kind = Kind {
     key: "id",
 };
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// My tokens; for whoever may manage tokens: all
     List,
     /// One token (never its value)

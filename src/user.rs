@@ -6,9 +6,8 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::Answer;
-use crate::output::{self, Format};
-use crate::remote::Remote;
-use crate::resource::{Edit, Kind, read};
+use crate::output;
+use crate::resource::{Call, Edit, Kind, read};
 
 pub const USERS: Kind = Kind {
     noun: "user",
@@ -26,19 +25,10 @@ pub const USERS: Kind = Kind {
     key: "id",
 };
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    remote: Remote,
-    /// How to show results
-    #[arg(long, value_enum, default_value_t, global = true)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = Call<Command>;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// All users
     List,
     /// One user

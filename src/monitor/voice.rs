@@ -10,6 +10,7 @@ use trail::Hash;
 
 use super::facts;
 use super::folder::Kept;
+use crate::remote::innermost;
 
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(20);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
@@ -74,7 +75,7 @@ impl Voice {
         }
         let response = request.body(body).send().await.map_err(|error| {
             // Its own message repeats the address, which may be a secret.
-            anyhow::anyhow!("the webhook can't be reached: {}", cause(&error))
+            anyhow::anyhow!("the webhook can't be reached: {}", innermost(&error))
         })?;
         if !response.status().is_success() {
             bail!("the webhook answered {}", response.status());
@@ -100,12 +101,4 @@ impl Voice {
         }
         Ok(())
     }
-}
-
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }

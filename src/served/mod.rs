@@ -15,6 +15,8 @@ use std::io::Read as _;
 use trail::tile::TileRef;
 use trail::{ENTRY_BYTES_MAX, Hash};
 
+use crate::remote::innermost;
+
 pub use entries::{CheckError, Checked};
 pub use proof::Extension;
 
@@ -254,16 +256,8 @@ fn unpack(bytes: &[u8], path: &str, max: usize) -> Result<Vec<u8>, FetchError> {
     }
 }
 
-/// The innermost cause; the message of the error itself would repeat the address, which may hold a password.
 fn reason(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+    if error.is_timeout() { "no answer in time".to_owned() } else { innermost(error) }
 }
 
 fn web_address(text: &str) -> Result<String> {

@@ -3,11 +3,13 @@
 pub mod access;
 pub mod app;
 pub mod append;
+pub mod causes;
 pub mod changes;
 pub mod clock;
 pub mod config;
 pub mod data;
 pub mod follow;
+pub mod hash;
 pub mod http;
 pub mod index;
 pub mod ingest;

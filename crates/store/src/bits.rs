@@ -237,21 +237,20 @@ impl Marks {
     }
 
     pub(crate) fn and(&mut self, other: &Self) {
-        if self.possible.is_some() || other.possible.is_some() {
-            let mut possible = self.possible.take().unwrap_or_else(|| self.sure.clone());
-            possible.and(other.possible());
-            self.possible = Some(possible);
-        }
-        self.sure.and(&other.sure);
+        self.join(other, Bits::and);
     }
 
     pub(crate) fn or(&mut self, other: &Self) {
+        self.join(other, Bits::or);
+    }
+
+    fn join(&mut self, other: &Self, with: impl Fn(&mut Bits, &Bits)) {
         if self.possible.is_some() || other.possible.is_some() {
             let mut possible = self.possible.take().unwrap_or_else(|| self.sure.clone());
-            possible.or(other.possible());
+            with(&mut possible, other.possible());
             self.possible = Some(possible);
         }
-        self.sure.or(&other.sure);
+        with(&mut self.sure, &other.sure);
     }
 
     pub(crate) fn not(&mut self) {

@@ -18,7 +18,6 @@ mod document;
 mod entries;
 mod error;
 mod facet;
-mod glob;
 mod hours;
 mod manifest;
 mod matches;

@@ -4,7 +4,7 @@
 //! that are possible but not sure. A doubt is settled by the matcher on the event.
 
 use event::Filter;
-use event::filter::{FieldName, Op, Pattern, Piece, Scalar, Test};
+use event::filter::{FieldName, Glob, Op, Pattern, Piece, Scalar, Test};
 use event::words::{fold, is_prose, words};
 use jiff::Timestamp;
 use tantivy::index::InvertedIndexReader;
@@ -13,7 +13,6 @@ use tantivy::postings::TermInfo;
 use crate::bits::{Bits, Marks, Window};
 use crate::budget::{Budget, Halt};
 use crate::error::StoreError;
-use crate::glob::Glob;
 use crate::month::{Nanos, nanos};
 use crate::segment::{BLOCK, Segment};
 use crate::shape::{ODD, paths_of};
@@ -219,7 +218,7 @@ impl Lookup<'_> {
         if !field.is_wildcard() {
             return self.value(field.as_str(), test);
         }
-        let name = Glob::exact(field.as_str());
+        let name = Glob::exact(&Pattern::from_stars(field.as_str()));
         let paths = self.paths(|path| name.matches(path))?;
         Ok(or(paths.iter().map(|path| self.value(path, test)).collect::<Result<_, _>>()?))
     }
@@ -231,7 +230,7 @@ impl Lookup<'_> {
 
     /// There is a leaf at the path or below it; for a wildcard, at a path that it stands for.
     fn exists(&self, field: &FieldName) -> Result<Node, Halt> {
-        let name = Glob::exact(field.as_str());
+        let name = Glob::exact(&Pattern::from_stars(field.as_str()));
         let wanted = |path: &str| {
             if field.is_wildcard() {
                 return name.matches(path);

@@ -173,9 +173,7 @@ impl VerifyingKey {
 
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut data = vec![ED25519];
-        data.extend_from_slice(self.key.as_bytes());
-        write!(f, "{}+{}+{}", self.name, hex(self.id), BASE64_STANDARD.encode(data))
+        write_key(f, &self.name, self.id, ED25519, &self.key)
     }
 }
 
@@ -189,19 +187,49 @@ impl FromStr for VerifyingKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
+        let written = WrittenKey::read(text)?;
+        if written.kind != ED25519 {
+            return Err(KeyError::Malformed);
+        }
+        let verifier = Self::new(written.name, written.key)?;
+        if hex(verifier.id) == written.id { Ok(verifier) } else { Err(KeyError::Malformed) }
+    }
+}
+
+/// A public key as C2SP writes it: name, id and base64 of type and key, with a `+` between them.
+pub(crate) struct WrittenKey<'a> {
+    pub name: &'a str,
+    /// As it is written; it may be wrong.
+    pub id: &'a str,
+    pub kind: u8,
+    pub key: ed25519_dalek::VerifyingKey,
+}
+
+impl<'a> WrittenKey<'a> {
+    pub fn read(text: &'a str) -> Result<Self, KeyError> {
         let mut parts = text.trim().splitn(3, '+');
         let (Some(name), Some(id), Some(data)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(KeyError::Malformed);
         };
         let data = BASE64_STANDARD.decode(data).map_err(|_| KeyError::Malformed)?;
-        let Some((&ED25519, key)) = data.split_first() else {
-            return Err(KeyError::Malformed);
-        };
+        let (&kind, key) = data.split_first().ok_or(KeyError::Malformed)?;
         let key = key.try_into().map_err(|_| KeyError::Malformed)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(key).map_err(|_| KeyError::Malformed)?;
-        let verifier = Self::new(name, key)?;
-        if hex(verifier.id) == id { Ok(verifier) } else { Err(KeyError::Malformed) }
+        Ok(Self { name, id, kind, key })
     }
+}
+
+/// Writes what [`WrittenKey::read`] reads.
+pub(crate) fn write_key(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    id: [u8; 4],
+    kind: u8,
+    key: &ed25519_dalek::VerifyingKey,
+) -> fmt::Result {
+    let mut data = vec![kind];
+    data.extend_from_slice(key.as_bytes());
+    write!(f, "{name}+{}+{}", hex(id), BASE64_STANDARD.encode(data))
 }
 
 /// A signature of a note, by whatever key.

@@ -14,7 +14,7 @@ use ed25519_dalek::Signature;
 
 use crate::checkpoint::Checkpoint;
 use crate::hash::Hash;
-use crate::note::{self, ED25519, KeyError, NoteError, SIGNATURES_MAX, SignatureLine, SigningKey};
+use crate::note::{self, ED25519, KeyError, NoteError, SIGNATURES_MAX, SignatureLine, SigningKey, WrittenKey};
 
 /// The signature type byte of Ed25519 cosignatures.
 const COSIGNATURE_V1: u8 = 0x04;
@@ -88,9 +88,7 @@ impl WitnessKey {
 
 impl fmt::Display for WitnessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut data = vec![COSIGNATURE_V1];
-        data.extend_from_slice(self.key.as_bytes());
-        write!(f, "{}+{}+{}", self.name, note::hex(self.id), BASE64_STANDARD.encode(data))
+        note::write_key(f, &self.name, self.id, COSIGNATURE_V1, &self.key)
     }
 }
 
@@ -105,15 +103,8 @@ impl FromStr for WitnessKey {
 
     /// Type 0x04, or 0x01, under which some witnesses show the same key.
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let mut parts = text.trim().splitn(3, '+');
-        let (Some(name), Some(id), Some(data)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(KeyError::Malformed);
-        };
-        let data = BASE64_STANDARD.decode(data).map_err(|_| KeyError::Malformed)?;
-        let (kind, key) = data.split_first().ok_or(KeyError::Malformed)?;
-        let key = key.try_into().map_err(|_| KeyError::Malformed)?;
-        let key = ed25519_dalek::VerifyingKey::from_bytes(key).map_err(|_| KeyError::Malformed)?;
-        let right = [COSIGNATURE_V1, ED25519].contains(kind) && note::hex(note::key_id(name, *kind, &key)) == id;
+        let WrittenKey { name, id, kind, key } = WrittenKey::read(text)?;
+        let right = [COSIGNATURE_V1, ED25519].contains(&kind) && note::hex(note::key_id(name, kind, &key)) == id;
         if right { Self::new(name, key) } else { Err(KeyError::Malformed) }
     }
 }

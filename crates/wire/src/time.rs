@@ -84,6 +84,11 @@ fn epoch(text: &str) -> Option<Timestamp> {
 }
 
 impl Partial {
+    /// A day whose clock and zone are not read yet.
+    const fn midnight(year: Option<i16>, month: i8, day: i8) -> Self {
+        Self { year, month, day, hour: 0, minute: 0, second: 0, nanosecond: 0, offset_seconds: None }
+    }
+
     /// The instant, when the year is known or can be told; UTC where no zone is written.
     pub fn assume_utc(self, received_at: Timestamp) -> Option<Timestamp> {
         match self.year {
@@ -163,16 +168,7 @@ fn iso(text: &str) -> Option<(Partial, &str)> {
     let month = at.number(1, 2)?;
     at.exactly(separator)?;
     let day = at.number(1, 2)?;
-    let date = Partial {
-        year: Some(year as i16),
-        month: month as i8,
-        day: day as i8,
-        hour: 0,
-        minute: 0,
-        second: 0,
-        nanosecond: 0,
-        offset_seconds: None,
-    };
+    let date = Partial::midnight(Some(year as i16), month as i8, day as i8);
     let mut after = Cursor(at.0);
     let has_clock = after.one_of("Tt ").is_some_and(|separator| {
         if separator == ' ' {
@@ -212,8 +208,7 @@ fn month_first(text: &str) -> Option<(Partial, &str)> {
         year = Some(number as i16);
         at = ahead;
     }
-    let partial =
-        Partial { year, month, day: day as i8, hour: 0, minute: 0, second: 0, nanosecond: 0, offset_seconds: None };
+    let partial = Partial::midnight(year, month, day as i8);
     let mut partial = clock(&mut at, partial)?;
     partial.offset_seconds = zone(&mut at);
     if partial.year.is_none() {
@@ -240,16 +235,7 @@ fn day_first(text: &str) -> Option<(Partial, &str)> {
     at.exactly(separator)?;
     let year = at.number(4, 4)?;
     at.one_of(" :T")?;
-    let partial = Partial {
-        year: Some(year as i16),
-        month,
-        day: day as i8,
-        hour: 0,
-        minute: 0,
-        second: 0,
-        nanosecond: 0,
-        offset_seconds: None,
-    };
+    let partial = Partial::midnight(Some(year as i16), month, day as i8);
     let mut partial = clock(&mut at, partial)?;
     partial.offset_seconds = zone(&mut at);
     Some((partial, at.0))

@@ -8,6 +8,7 @@ import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Column, Format } from '@/api/types'
 import { span, type Range } from '@/lib/range'
+import { DialogFoot } from '@/ui/DialogFoot'
 import { done, failed } from '@/ui/toast'
 import { useMay } from './session'
 
@@ -78,14 +79,7 @@ function SaveFilter({ filter, close }: { filter: string; close: () => void }) {
         <code style={{ overflowWrap: 'anywhere' }}>{filter}</code>
         <TextInput label="Name" value={name} onChange={(e) => setName(e.currentTarget.value)} data-autofocus required withAsterisk={false} />
         <Checkbox label="Share it with everybody who may search" checked={shared} onChange={(e) => setShared(e.currentTarget.checked)} />
-        <div className="row" style={{ justifyContent: 'flex-end' }}>
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button type="submit" disabled={name.trim() === ''}>
-            Save
-          </Button>
-        </div>
+        <DialogFoot close={close} action="Save" ready={name.trim() !== ''} />
       </form>
     </Modal>
   )

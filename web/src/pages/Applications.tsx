@@ -9,6 +9,7 @@ import type { Application } from '@/api/types'
 import { useMay } from '@/components/session'
 import { plural } from '@/lib/format'
 import { DataTable, TwoLines, type TableColumn } from '@/ui/DataTable'
+import { DialogFoot } from '@/ui/DialogFoot'
 import { Empty } from '@/ui/Empty'
 import { Failure } from '@/ui/Failure'
 import { Listing } from '@/ui/Listing'
@@ -106,15 +107,7 @@ function NewApplication({ close }: { close: () => void }) {
           onChange={setGranted}
           data={[...new Set(['events', ...(sources.data?.items ?? []).filter((s) => s.name !== 'belfry').map((s) => s.name)])]}
         />
-        {failure !== null && <Failure of={failure} />}
-        <div className="row" style={{ justifyContent: 'flex-end' }}>
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button type="submit" disabled={draft.name.trim() === ''}>
-            Make the application
-          </Button>
-        </div>
+        <DialogFoot failure={failure} close={close} action="Make the application" ready={draft.name.trim() !== ''} />
       </form>
     </Modal>
   )

@@ -19,6 +19,7 @@ import { span, type Range } from '@/lib/range'
 import { show, type Json } from '@/lib/record'
 import { useAsk } from '@/ui/Ask'
 import { DataTable, type TableColumn } from '@/ui/DataTable'
+import { DialogFoot } from '@/ui/DialogFoot'
 import { Empty } from '@/ui/Empty'
 import { Failure } from '@/ui/Failure'
 import { Page } from '@/ui/Page'
@@ -292,14 +293,7 @@ function EmailReport({ close, send }: { close: () => void; send: (format: Format
       <form onSubmit={submit} className="stack">
         <TagsInput label="To" description="Addresses, user:name or role:name. Enter after each." placeholder={to.length === 0 ? 'auditor@example.com' : ''} value={to} onChange={setTo} splitChars={[',', ' ', ';']} acceptValueOnBlur data-autofocus />
         <Select label="Format" value={format} onChange={(v) => setFormat((v ?? 'pdf') as Format)} data={[{ value: 'pdf', label: 'PDF' }, { value: 'csv', label: 'CSV' }, { value: 'json', label: 'JSON' }]} />
-        <div className="row" style={{ justifyContent: 'flex-end' }}>
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button type="submit" disabled={to.length === 0} loading={busy}>
-            Run and send
-          </Button>
-        </div>
+        <DialogFoot close={close} action="Run and send" ready={to.length > 0} busy={busy} />
       </form>
     </Modal>
   )
@@ -339,14 +333,7 @@ function SaveCopy({ close, definition, filter, columns, range }: { close: () => 
           )}
           .
         </div>
-        <div className="row" style={{ justifyContent: 'flex-end' }}>
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={busy} disabled={title.trim() === ''}>
-            Save
-          </Button>
-        </div>
+        <DialogFoot close={close} action="Save" ready={title.trim() !== ''} busy={busy} />
       </form>
     </Modal>
   )

@@ -1,10 +1,10 @@
-import { Tabs } from '@mantine/core'
 import { useMay } from '@/components/session'
 import { Outgoing } from '@/components/settings/Outgoing'
 import { Password } from '@/components/settings/Password'
 import { Tokens } from '@/components/settings/Tokens'
 import { Users } from '@/components/settings/Users'
 import { Page } from '@/ui/Page'
+import { PageTabs } from '@/ui/PageTabs'
 import { useAddress } from '@/ui/address'
 
 const TABS = [
@@ -15,22 +15,14 @@ const TABS = [
 ] as const
 
 export function Settings() {
-  const [address, setAddress] = useAddress()
+  const [address] = useAddress()
   const may = useMay()
   const shown = TABS.filter((t) => !t.needs || may(t.needs))
   const tab = shown.find((t) => t.id === address.tab) ?? shown[0]
   if (!tab) return null
   return (
     <Page fill title="Settings">
-      <Tabs value={tab.id} onChange={(t) => setAddress({ tab: t ?? undefined, open: undefined })}>
-        <Tabs.List style={{ flexWrap: 'nowrap', overflowX: 'auto', overflowY: 'hidden' }}>
-          {shown.map((t) => (
-            <Tabs.Tab key={t.id} value={t.id}>
-              {t.title}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-      </Tabs>
+      <PageTabs tabs={shown} shown={tab} />
       <tab.show />
     </Page>
   )

@@ -12,6 +12,7 @@ import { rateWords, skewWords, sourceState, sourceTitle } from '@/components/sou
 import { count } from '@/lib/format'
 import { duration } from '@/lib/time'
 import { DataTable, TwoLines, type TableColumn } from '@/ui/DataTable'
+import { DialogFoot } from '@/ui/DialogFoot'
 import { Empty } from '@/ui/Empty'
 import { Failure } from '@/ui/Failure'
 import { Listing } from '@/ui/Listing'
@@ -134,15 +135,7 @@ function NewSource({ close }: { close: () => void }) {
         <TextInput label="Name" description="In the address it sends to, and in event.module. Small letters, digits, dots and dashes." placeholder="vault-prod" value={draft.name} onChange={(e) => setDraft({ ...draft, name: e.currentTarget.value })} required withAsterisk={false} data-autofocus />
         <TextInput label="Title" placeholder="Vault, production" value={draft.title} onChange={(e) => setDraft({ ...draft, title: e.currentTarget.value })} />
         <Select label="Read by the mapping" value={draft.mapping} onChange={(v) => setDraft({ ...draft, mapping: v ?? '' })} data={[...(data?.items ?? []).map((m) => ({ value: m.name, label: m.name })), { value: '', label: 'none: it sends events already' }]} />
-        {failure !== null && <Failure of={failure} />}
-        <div className="row" style={{ justifyContent: 'flex-end' }}>
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button type="submit" disabled={draft.name.trim() === ''}>
-            Make the source
-          </Button>
-        </div>
+        <DialogFoot failure={failure} close={close} action="Make the source" ready={draft.name.trim() !== ''} />
       </form>
     </Modal>
   )

@@ -1,5 +1,6 @@
-import { Button, Modal, TextInput } from '@mantine/core'
+import { Modal, TextInput } from '@mantine/core'
 import { useState } from 'react'
+import { DialogFoot } from './DialogFoot'
 import { failed } from './toast'
 
 export interface Question {
@@ -57,14 +58,7 @@ function Ask({ question, close }: { question: Question; close: () => void }) {
             data-autofocus={!question.reason || undefined}
           />
         )}
-        <div className="row" style={{ justifyContent: 'flex-end' }}>
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button type="submit" color="red" disabled={!ready} loading={busy}>
-            {question.action}
-          </Button>
-        </div>
+        <DialogFoot close={close} action={question.action} ready={ready} busy={busy} color="red" />
       </form>
     </Modal>
   )

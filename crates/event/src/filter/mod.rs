@@ -48,7 +48,7 @@ use jiff::Timestamp;
 pub use date::{Unit, When};
 pub use matcher::{Matcher, matches};
 pub use parse::{BYTES_MAX, DEPTH_MAX, FilterError, parse};
-pub use pattern::{Pattern, Piece};
+pub use pattern::{Glob, Pattern, Piece};
 
 #[cfg(doc)]
 use crate::Event;

@@ -75,21 +75,21 @@ impl Pattern {
     }
 }
 
-/// A pattern made ready: folded once.
+/// A pattern made ready, to be put to many texts.
 #[derive(Debug, Clone)]
-pub(crate) struct Glob {
+pub struct Glob {
     /// The texts between the wildcards; the first and the last are anchored.
     texts: Vec<String>,
 }
 
 impl Glob {
     /// For folded texts.
-    pub(crate) fn new(pattern: &Pattern) -> Self {
+    pub fn new(pattern: &Pattern) -> Self {
         Self::with(pattern, |text| crate::words::fold(text).into_owned())
     }
 
     /// For texts in which letter case counts.
-    pub(crate) fn exact(pattern: &Pattern) -> Self {
+    pub fn exact(pattern: &Pattern) -> Self {
         Self::with(pattern, str::to_owned)
     }
 
@@ -104,13 +104,24 @@ impl Glob {
         Self { texts }
     }
 
-    pub(crate) fn matches(&self, folded: &str) -> bool {
+    /// What every match begins with.
+    pub fn prefix(&self) -> &str {
+        self.texts.first().map_or("", String::as_str)
+    }
+
+    /// The texts between the wildcards.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(String::as_str)
+    }
+
+    /// Whether the whole of `text` matches.
+    pub fn matches(&self, text: &str) -> bool {
         let (first, middle, last) = match self.texts.as_slice() {
-            [] => return folded.is_empty(),
-            [only] => return only == folded,
+            [] => return text.is_empty(),
+            [only] => return only == text,
             [first, middle @ .., last] => (first, middle, last),
         };
-        let Some(rest) = folded.strip_prefix(first.as_str()) else { return false };
+        let Some(rest) = text.strip_prefix(first.as_str()) else { return false };
         let Some(mut rest) = rest.strip_suffix(last.as_str()) else { return false };
         // The leftmost place of each text leaves the most room for those after it.
         for text in middle {
@@ -142,6 +153,25 @@ mod tests {
         check("", "", true);
         check("*", "", true);
         check("ab", "abc", false);
+        check("ab", "ab", true);
+        check("Ü*", "ünal", true);
+        check("", "a", false);
+    }
+
+    #[test]
+    fn names_with_wildcards_stand_for_paths() {
+        let check = |name: &str, path: &str, expected: bool| {
+            assert_eq!(Glob::exact(&Pattern::from_stars(name)).matches(path), expected, "{name} {path}")
+        };
+        check("user.*", "user.name", true);
+        check("user.*", "user", false);
+        check("*", "a.b", true);
+        check("*.name", "user.target.name", true);
+        check("u*t*e", "user.target.name", true);
+        check("a*a", "a", false);
+        check("User.*", "user.name", false);
+        check("user", "user", true);
+        check("user", "user.name", false);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{Problem, Query};
 use crate::access::Subject;
 use crate::app::App;
 use crate::append;
+use crate::hash::hex;
 use crate::ingest::body::split_json;
 use crate::ingest::intake::RECORDS_MAX;
 use crate::ingest::routed::RoutedPiece;
@@ -149,9 +150,5 @@ fn key_of(identities: &[Identity]) -> Option<String> {
             hash.update(text);
         }
     }
-    use std::fmt::Write as _;
-    Some(hash.finalize().iter().fold("cloudevents ".to_owned(), |mut key, byte| {
-        let _ = write!(key, "{byte:02x}");
-        key
-    }))
+    Some(format!("cloudevents {}", hex(&hash.finalize())))
 }

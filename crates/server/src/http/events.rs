@@ -22,7 +22,7 @@ use event::{Event, Filter, Severity};
 use futures::Stream;
 use serde_json::value::RawValue;
 
-use super::range::{Range, filter, range};
+use super::range::{Range, filter, order, range};
 use super::router::{Route, table};
 use super::{Json, Path, Problem, Query};
 use crate::access::Subject;
@@ -64,11 +64,7 @@ pub async fn events_search(
     let now = app.clock.now();
     let wanted = filter(params.filter.as_deref(), now)?;
     let Range { from, to } = range(params.from.as_deref(), params.to.as_deref(), now)?;
-    let order = match params.order.as_deref() {
-        None | Some("" | "desc") => store::Order::Newest,
-        Some("asc") => store::Order::Oldest,
-        Some(other) => return Err(Problem::invalid("/order", format!("{other:?} is neither desc nor asc"))),
-    };
+    let order = order(params.order.as_deref())?;
     let cursor = params.cursor.as_deref().map(str::parse::<store::Cursor>).transpose().map_err(|_| {
         Problem::invalid("/cursor", "this is no cursor; hand back what the page before answered as next")
     })?;

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::range::{Range, filter, range};
+use super::range::{Range, filter, order, range};
 use super::router::{Route, table};
 use super::{Problem, Query};
 use crate::access::Subject;
@@ -48,11 +48,7 @@ pub async fn events_export(
     let now = app.clock.now();
     let wanted = filter(params.filter.as_deref(), now)?;
     let Range { from, to } = range(params.from.as_deref(), params.to.as_deref(), now)?;
-    let order = match params.order.as_deref() {
-        None | Some("" | "desc") => store::Order::Newest,
-        Some("asc") => store::Order::Oldest,
-        Some(other) => return Err(Problem::invalid("/order", format!("{other:?} is neither desc nor asc"))),
-    };
+    let order = order(params.order.as_deref())?;
     let limit = params.limit.unwrap_or(u64::MAX);
     let visibility = subject.visibility();
     let turn = search::turn(&app).await?;

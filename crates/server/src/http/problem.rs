@@ -18,6 +18,8 @@ use api::problem::ProblemPart;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::causes::chain;
+
 /// A problem on its way to the client. Boxed, since it travels through every handler's `Result`.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Parts>);
@@ -149,21 +151,6 @@ impl Problem {
     pub fn detail_text(&self) -> Option<&str> {
         self.0.detail.as_deref()
     }
-}
-
-/// An error and its causes, on one line.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 impl IntoResponse for Problem {

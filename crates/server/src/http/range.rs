@@ -54,6 +54,15 @@ fn relative(text: &str, now: Timestamp) -> Option<Timestamp> {
     Some(When::Now { offset, unit, round: None }.instants(now).0)
 }
 
+/// Reads in which order events are wanted: the newest first where nothing is said.
+pub fn order(text: Option<&str>) -> Result<store::Order, Problem> {
+    match text {
+        None | Some("" | "desc") => Ok(store::Order::Newest),
+        Some("asc") => Ok(store::Order::Oldest),
+        Some(other) => Err(Problem::invalid("/order", format!("{other:?} is neither desc nor asc"))),
+    }
+}
+
 /// Reads a filter; relative times in it are fixed to `now`.
 pub fn filter(text: Option<&str>, now: Timestamp) -> Result<Filter, Problem> {
     let filter = event::filter::parse(text.unwrap_or("")).map_err(|error| Problem::filter("/filter", &error))?;

@@ -26,6 +26,7 @@ use super::{backup_schedule, backup_settings, backup_sidecar as sidecar, masterk
 use crate::access::Subject;
 use crate::app::App;
 use crate::append::{self, OWN_SOURCE};
+use crate::causes::chain;
 use crate::changes::Entity;
 use crate::keys;
 use crate::state::backups::{self, Row};
@@ -590,21 +591,6 @@ fn event(row: &Row, action: &str) -> Value {
         event["event"]["reason"] = json!(row.error.as_deref().unwrap_or("it was cut short"));
     }
     event
-}
-
-/// An error and its causes, on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Read as _, Write};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -11,12 +11,12 @@ use std::time::Instant;
 use age::Encryptor;
 use age::x25519::Recipient;
 use api::backup::{BackupPhase, BackupProgress};
-use sha2::{Digest as _, Sha256};
 
-use super::backup_archive::{Entry, Head, Listed, Manifest, Writer, hex};
+use super::backup_archive::{Entry, Head, Listed, Manifest, Writer};
 use super::backup_files::Source;
 use super::backup_sidecar::{self as sidecar, Sidecar};
 use super::masterkey;
+use crate::hash::{self, Hashed, Hashing, hex};
 use crate::state::backups::Known;
 
 /// How far it is, and whether it was called off. Clones are the same.
@@ -153,7 +153,7 @@ fn write(plan: &Plan, part: &Path, progress: &Progress) -> Result<Made, MakeErro
     options.write(true).create_new(true);
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(part).map_err(failed)?;
-    let out = Hashing { inner: BufWriter::with_capacity(256 * 1024, file), hash: Sha256::new(), bytes: 0 };
+    let out = Hashing::new(BufWriter::with_capacity(256 * 1024, file));
     let sealed = encryptor.wrap_output(out).map_err(failed)?;
     let mut writer = Writer::begin(sealed, &plan.head).map_err(failed)?;
 
@@ -192,10 +192,10 @@ fn write(plan: &Plan, part: &Path, progress: &Progress) -> Result<Made, MakeErro
     });
     let sealed = writer.finish(&Manifest { files: listed.collect() }).map_err(failed)?;
     let out = sealed.finish().map_err(failed)?;
-    let Hashing { inner, hash, bytes } = out;
+    let Hashed { inner, sha256, bytes } = out.finish();
     let file = inner.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
-    Ok(Made { size_bytes: bytes, sha256: hex(&hash.finalize()), files, files_new })
+    Ok(Made { size_bytes: bytes, sha256, files, files_new })
 }
 
 /// Reads back, and gives file and sidecar their names, in this order.
@@ -256,36 +256,9 @@ fn is_unchanged(source: &Source, known: &HashMap<String, Known>) -> bool {
 /// The hash of a file, and the stamp of what was hashed.
 fn hash_of(source: &Source, progress: &Progress) -> io::Result<Option<([u8; 32], String)>> {
     let Some(mut opened) = source.open()? else { return Ok(None) };
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        let count = opened.from.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(Some((hash.finalize().into(), opened.stamp)));
-        }
-        hash.update(buffer.get(..count).unwrap_or_default());
-        if progress.is_cancelled() {
-            return Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled"));
-        }
-    }
-}
-
-/// Passes everything on and hashes it on the way.
-struct Hashing<W> {
-    inner: W,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(buffer)?;
-        self.hash.update(buffer.get(..count).unwrap_or_default());
-        self.bytes += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
+    let mut go_on = |_| {
+        if progress.is_cancelled() { Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled")) } else { Ok(()) }
+    };
+    let (sha256, _) = hash::digest(&mut opened.from, &mut go_on)?;
+    Ok(Some((sha256, opened.stamp)))
 }

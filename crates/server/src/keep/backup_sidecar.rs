@@ -1,14 +1,13 @@
 //! What lies unencrypted beside a backup, so that it can be listed, and checked on its way, without the key.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use api::backup::{BackupKind, BackupReason};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use super::backup_archive::hex;
+use crate::hash;
 
 pub const FORMAT: &str = "belfry-backup";
 pub const VERSION: u32 = 1;
@@ -78,17 +77,6 @@ pub fn read(backup: &Path) -> io::Result<Option<Sidecar>> {
 
 /// The SHA-256 of a file and its size. `step` is told how many bytes were read, and may stop it.
 pub fn digest(path: &Path, step: &mut dyn FnMut(u64) -> io::Result<()>) -> io::Result<(String, u64)> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    let mut size = 0;
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            return Ok((hex(&hash.finalize()), size));
-        }
-        hash.update(buffer.get(..count).unwrap_or_default());
-        size += count as u64;
-        step(count as u64)?;
-    }
+    let (sha256, size) = hash::digest(&mut File::open(path)?, step)?;
+    Ok((hash::hex(&sha256), size))
 }

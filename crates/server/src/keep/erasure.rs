@@ -4,10 +4,9 @@ use api::retention::{
     Erasure as Shown, ErasureApproval, ErasureDraft, ErasureState, RemovalKind, RemovalState, ReportFile,
 };
 use event::Filter;
-use jiff::Timestamp;
 use serde_json::json;
 
-use super::hold::Sealed;
+use super::hold::{Span, picked};
 use super::removal::{self, Error, confirmed_as_counted, text};
 use super::removal_choice::Wanted;
 use super::retention::new_removal;
@@ -58,8 +57,8 @@ async fn find(app: &App, id: &str) -> Result<(Erasure, Removal), Error> {
 /// What is to be erased, for the counting.
 pub(super) async fn wanted(app: &App, id: &str) -> Result<Wanted, Error> {
     let (erasure, _) = find(app, id).await?;
-    let filter = erasure.filter.ok_or_else(|| Error::conflict("its filter is forgotten"))?;
-    Ok(Wanted::new(&event::filter::parse(&filter)?, erasure.from_at, erasure.to_at))
+    let filter = erasure.picked.filter.ok_or_else(|| Error::conflict("its filter is forgotten"))?;
+    Ok(Wanted::new(&event::filter::parse(&filter)?, erasure.picked.from_at, erasure.picked.to_at))
 }
 
 /// Asks for an erasure. It is counted in the background, and then waits for a second person.
@@ -68,22 +67,17 @@ pub async fn request(
     subject: &Subject,
     draft: &ErasureDraft,
     filter: &Filter,
-    (from, to): (Option<Timestamp>, Option<Timestamp>),
+    span: Span,
 ) -> Result<Shown, Error> {
     let reason = text("/reason", &draft.reason, "a reason")?;
     if *filter == Filter::All {
         let reason = "an erasure needs a condition; for everything of an age there is retention".to_owned();
         return Err(Error::Invalid { pointer: "/filter", reason });
     }
-    let sealed = Sealed::new(filter, app.clock.now());
     let removal = new_removal(app, RemovalKind::Erasure, Some(subject), &reason);
     let erasure = Erasure {
         id: removal.id.clone(),
-        filter: Some(sealed.filter),
-        salt: Some(sealed.salt),
-        filter_hash: sealed.hash,
-        from_at: from.map(Timestamp::as_millisecond),
-        to_at: to.map(Timestamp::as_millisecond),
+        picked: picked(filter, span, app.clock.now()),
         decision: None,
         decided_by: None,
         decided_at: None,
@@ -150,8 +144,8 @@ fn told(action: &str, erasure: &Erasure, removal: &Removal, reason: &str) -> ser
         "event": {"action": action, "outcome": "success"},
         "entity": {"type": "erasure", "id": erasure.id, "name": format!("erasure {}", erasure.id)},
         "removal": {
-            "filter_hash": erasure.filter_hash, "requested_by": removal.asked_by,
-            "from": erasure.from_at.map(time_text), "to": erasure.to_at.map(time_text),
+            "filter_hash": erasure.picked.filter_hash, "requested_by": removal.asked_by,
+            "from": erasure.picked.from_at.map(time_text), "to": erasure.picked.to_at.map(time_text),
         },
     });
     if !reason.is_empty() {
@@ -194,11 +188,11 @@ async fn shown(app: &App, erasure: Erasure, removal: Removal) -> Result<Shown, E
     Ok(Shown {
         id: erasure.id,
         state,
-        filter: erasure.filter,
-        filter_hash: erasure.filter_hash,
-        salt: erasure.salt,
-        from: erasure.from_at.map(time_text),
-        to: erasure.to_at.map(time_text),
+        filter: erasure.picked.filter,
+        filter_hash: erasure.picked.filter_hash,
+        salt: erasure.picked.salt,
+        from: erasure.picked.from_at.map(time_text),
+        to: erasure.picked.to_at.map(time_text),
         reason: removal.reason.clone(),
         requested_by: removal.asked_by.clone().unwrap_or_default(),
         requested_at: time_text(removal.asked_at),

@@ -10,32 +10,34 @@ use super::removal::{Error, text};
 use super::retention;
 use crate::access::Subject;
 use crate::app::App;
+use crate::hash::hex;
 use crate::state;
 use crate::state::holds::Hold;
+use crate::state::picked::Picked;
 use crate::state::time_text;
 
 const HOLDS_MAX: usize = 1_000;
 const LISTED_MAX: u32 = 2_000;
 
-/// A filter and its salted hash. The hash goes into the trail for ever, the filter does not: it may name a person.
-pub(super) struct Sealed {
-    pub filter: String,
-    pub salt: String,
-    pub hash: String,
-}
+/// From when, and until when.
+pub type Span = (Option<Timestamp>, Option<Timestamp>);
 
-impl Sealed {
-    /// Relative times in `filter` are fixed to `now`.
-    pub fn new(filter: &Filter, now: Timestamp) -> Self {
-        let filter = match filter.at(now).into_owned() {
-            Filter::All => String::new(),
-            filter => filter.to_string(),
-        };
-        let mut random = [0; 16];
-        rand::fill(&mut random);
-        let salt = hex(&random);
-        let hash = hash_of(&salt, &filter);
-        Self { filter, salt, hash }
+/// What a filter picks, with its salted hash: that goes into the trail for ever, the filter does not. Relative times in
+/// `filter` are fixed to `now`.
+pub(super) fn picked(filter: &Filter, (from, to): Span, now: Timestamp) -> Picked {
+    let filter = match filter.at(now).into_owned() {
+        Filter::All => String::new(),
+        filter => filter.to_string(),
+    };
+    let mut random = [0; 16];
+    rand::fill(&mut random);
+    let salt = hex(&random);
+    Picked {
+        filter_hash: hash_of(&salt, &filter),
+        filter: Some(filter),
+        salt: Some(salt),
+        from_at: from.map(Timestamp::as_millisecond),
+        to_at: to.map(Timestamp::as_millisecond),
     }
 }
 
@@ -50,20 +52,15 @@ pub async fn place(
     subject: &Subject,
     draft: &HoldDraft,
     filter: &Filter,
-    (from, to): (Option<Timestamp>, Option<Timestamp>),
+    span: Span,
 ) -> Result<Shown, Error> {
     let name = text("/name", &draft.name, "a name")?;
     let reason = text("/reason", &draft.reason, "a reason")?;
     let now = app.clock.now();
-    let sealed = Sealed::new(filter, now);
     let hold = Hold {
         id: state::new_id(now),
         name,
-        filter: Some(sealed.filter),
-        salt: Some(sealed.salt),
-        filter_hash: sealed.hash,
-        from_at: from.map(Timestamp::as_millisecond),
-        to_at: to.map(Timestamp::as_millisecond),
+        picked: picked(filter, span, now),
         reason,
         placed_by: subject.user_name().to_owned(),
         placed_at: now.as_millisecond(),
@@ -111,8 +108,8 @@ fn told(action: &str, hold: &Hold, reason: &str) -> serde_json::Value {
         "event": {"action": action, "outcome": "success", "reason": reason},
         "entity": {"type": "hold", "id": hold.id, "name": hold.name},
         "hold": {
-            "filter_hash": hold.filter_hash,
-            "from": hold.from_at.map(time_text), "to": hold.to_at.map(time_text),
+            "filter_hash": hold.picked.filter_hash,
+            "from": hold.picked.from_at.map(time_text), "to": hold.picked.to_at.map(time_text),
         },
     })
 }
@@ -121,11 +118,11 @@ fn shown(hold: Hold) -> Shown {
     Shown {
         id: hold.id,
         name: hold.name,
-        filter: hold.filter,
-        filter_hash: hold.filter_hash,
-        salt: hold.salt,
-        from: hold.from_at.map(time_text),
-        to: hold.to_at.map(time_text),
+        filter: hold.picked.filter,
+        filter_hash: hold.picked.filter_hash,
+        salt: hold.picked.salt,
+        from: hold.picked.from_at.map(time_text),
+        to: hold.picked.to_at.map(time_text),
         reason: hold.reason,
         placed_by: hold.placed_by,
         placed_at: time_text(hold.placed_at),
@@ -140,10 +137,6 @@ fn hash_of(salt: &str, filter: &str) -> String {
     hex(&Sha256::digest(format!("{salt}{filter}").as_bytes()))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,12 +145,13 @@ mod tests {
     fn a_hash_says_nothing_without_its_salt_and_everything_with_it() {
         let filter = event::filter::parse("user.name: jane and @timestamp >= now-1d").unwrap();
         let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
-        let (one, other) = (Sealed::new(&filter, now), Sealed::new(&filter, now));
+        let (one, other) = (picked(&filter, (None, None), now), picked(&filter, (None, None), now));
         assert_eq!(one.filter, other.filter);
-        assert!(!one.filter.contains("now"), "{}", one.filter);
-        assert_ne!(one.hash, other.hash);
-        assert_eq!(one.hash, hash_of(&one.salt, &one.filter));
-        assert_eq!(event::filter::parse(&one.filter).unwrap(), filter.at(now).into_owned());
-        assert_eq!(Sealed::new(&Filter::All, now).filter, "");
+        let text = one.filter.unwrap();
+        assert!(!text.contains("now"), "{text}");
+        assert_ne!(one.filter_hash, other.filter_hash);
+        assert_eq!(one.filter_hash, hash_of(&one.salt.unwrap(), &text));
+        assert_eq!(event::filter::parse(&text).unwrap(), filter.at(now).into_owned());
+        assert_eq!(picked(&Filter::All, (None, None), now).filter.as_deref(), Some(""));
     }
 }

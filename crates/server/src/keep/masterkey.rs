@@ -22,6 +22,8 @@ pub use age::x25519::{Identity, Recipient};
 use blahaj::{Share, Sharks};
 use sha2::{Digest as _, Sha256};
 
+use crate::hash::hex;
+
 const VERSION: u8 = 1;
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const GROUPS: usize = 15;
@@ -93,7 +95,7 @@ pub fn make(shares: u8, threshold: u8) -> Result<Made, KeyError> {
 
 /// The name of a key, 8 hexadecimal digits. It stands on every share and every backup.
 pub fn fingerprint(recipient: &str) -> String {
-    mark(recipient).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&mark(recipient))
 }
 
 /// Reads a recipient.
@@ -254,21 +256,8 @@ fn text_of(share: &[u8], threshold: u8, shares: u8, mark: [u8; 4]) -> String {
     bytes.extend_from_slice(secret);
     let check = Sha256::digest(&bytes);
     bytes.extend(check.iter().take(CHECK_BYTES));
-    let mut digits = Vec::new();
-    let (mut held, mut bits) = (0_u32, 0_u32);
-    for byte in bytes.iter().chain(std::iter::repeat(&0)) {
-        held = held << 8 | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            digits.push((held >> bits & 31) as u8);
-        }
-        held &= (1 << bits) - 1;
-        if digits.len() >= GROUPS * (GROUP_CHARS - 1) {
-            break;
-        }
-    }
-    digits.truncate(GROUPS * (GROUP_CHARS - 1));
+    let mut digits = digits_of(&bytes);
+    digits.resize(GROUPS * (GROUP_CHARS - 1), 0);
     let needed = if threshold == 1 { "it alone opens".to_owned() } else { format!("any {threshold} open") };
     let mut text = format!("Belfry master key {}: share {number} of {shares}, {needed} a backup\n", hex(&mark));
     for (index, group) in digits.chunks(GROUP_CHARS - 1).enumerate() {
@@ -333,17 +322,11 @@ fn mark(recipient: &str) -> [u8; 4] {
     [digest[0], digest[1], digest[2], digest[3]]
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The identity of 32 secret bytes. `age` takes it only as text, in Bech32 (BIP 173).
-fn identity_of(secret: &[u8; SECRET_BYTES]) -> Option<Identity> {
-    const LETTERS: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-    const PREFIX: &str = "age-secret-key-";
+/// The bytes, five bits a digit; the last one is filled up with zeros.
+fn digits_of(bytes: &[u8]) -> Vec<u8> {
     let mut digits = Vec::new();
     let (mut held, mut bits) = (0_u32, 0_u32);
-    for byte in secret {
+    for byte in bytes {
         held = held << 8 | u32::from(*byte);
         bits += 8;
         while bits >= 5 {
@@ -355,6 +338,14 @@ fn identity_of(secret: &[u8; SECRET_BYTES]) -> Option<Identity> {
     if bits > 0 {
         digits.push((held << (5 - bits) & 31) as u8);
     }
+    digits
+}
+
+/// The identity of 32 secret bytes. `age` takes it only as text, in Bech32 (BIP 173).
+fn identity_of(secret: &[u8; SECRET_BYTES]) -> Option<Identity> {
+    const LETTERS: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+    const PREFIX: &str = "age-secret-key-";
+    let digits = digits_of(secret);
     let high = PREFIX.bytes().map(|byte| byte >> 5);
     let low = PREFIX.bytes().map(|byte| byte & 31);
     let values = high.chain([0]).chain(low).chain(digits.iter().copied()).chain([0; 6]);

@@ -19,6 +19,7 @@ use super::{removal_count, removal_run};
 use crate::access::Subject;
 use crate::app::App;
 use crate::append;
+use crate::causes::chain;
 use crate::state;
 use crate::state::holds::Hold;
 use crate::state::removals::{End, Removal};
@@ -330,16 +331,4 @@ async fn one(app: &App) -> Result<bool, (String, Error)> {
         return removal_count::count(app, removal).await.map(|()| true).map_err(|error| (id, error));
     }
     Ok(false)
-}
-
-/// An error and its causes, on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

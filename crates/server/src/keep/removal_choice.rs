@@ -68,8 +68,8 @@ pub struct Standing(Vec<(String, Wanted)>);
 impl Standing {
     pub fn of(holds: &[Hold]) -> Result<Self, FilterError> {
         let ready = |hold: &Hold| {
-            let filter = event::filter::parse(hold.filter.as_deref().unwrap_or_default())?;
-            Ok((hold.id.clone(), Wanted::new(&filter, hold.from_at, hold.to_at)))
+            let filter = event::filter::parse(hold.picked.filter.as_deref().unwrap_or_default())?;
+            Ok((hold.id.clone(), Wanted::new(&filter, hold.picked.from_at, hold.picked.to_at)))
         };
         holds.iter().map(ready).collect::<Result<_, _>>().map(Self)
     }
@@ -87,6 +87,7 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::picked::Picked;
 
     fn lane(category: &str, keep_seconds: i64) -> Lane {
         Lane {
@@ -133,11 +134,13 @@ mod tests {
         let mut hold = Hold {
             id: "h".into(),
             name: "case 7".into(),
-            filter: Some("user.name: jane".into()),
-            salt: None,
-            filter_hash: String::new(),
-            from_at: Some(1_000),
-            to_at: Some(2_000),
+            picked: Picked {
+                filter: Some("user.name: jane".into()),
+                salt: None,
+                filter_hash: String::new(),
+                from_at: Some(1_000),
+                to_at: Some(2_000),
+            },
             reason: String::new(),
             placed_by: String::new(),
             placed_at: 0,
@@ -152,7 +155,7 @@ mod tests {
         };
         assert!(keeps(&hold, "Jane", 1_000) && keeps(&hold, "jane", 1_999));
         assert!(!keeps(&hold, "jane", 999) && !keeps(&hold, "jane", 2_000) && !keeps(&hold, "bob", 1_500));
-        hold.filter = Some(String::new());
+        hold.picked.filter = Some(String::new());
         assert!(keeps(&hold, "bob", 1_500), "a hold without a filter keeps everything of its time");
     }
 }

@@ -187,25 +187,8 @@ mod tests {
             done: false,
         };
         Removal {
-            id: "r".into(),
-            kind: RemovalKind::Retention,
-            state: RemovalState::Counting,
-            asked_by: None,
-            asked_by_id: None,
-            asked_at: 0,
-            reason: String::new(),
-            size,
-            looked: 0,
             lanes: state::removals::Lanes { epoch: 0, lanes: lanes.iter().map(lane).collect() },
-            tally: Tally::default(),
-            removed: 0,
-            bytes_freed: 0,
-            tries: 0,
-            stop_by: None,
-            position: None,
-            ended_at: None,
-            ended_by: None,
-            error: None,
+            ..Removal::to_count("r".into(), RemovalKind::Retention, 0, size)
         }
     }
 

@@ -313,7 +313,7 @@ fn told(
         event["user"] = json!({"name": name, "id": id});
     }
     if let Some(erasure) = erasure {
-        event["removal"]["filter_hash"] = json!(erasure.filter_hash);
+        event["removal"]["filter_hash"] = json!(erasure.picked.filter_hash);
         event["removal"]["approved_by"] = json!(erasure.decided_by);
     }
     event

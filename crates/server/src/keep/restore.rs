@@ -16,11 +16,13 @@ use jiff::Timestamp;
 use trail::verify::{self, Fault, Verified};
 use trail::{Checkpoint, CheckpointError, SigningKey, VerifyingKey};
 
-use super::backup_archive::{ArchiveError, Entry, Head, Listed, Manifest, Next, Reader, hex};
+use super::backup_archive::{ArchiveError, Entry, Head, Listed, Manifest, Next, Reader};
 use super::backup_make::Progress;
 use super::backup_sidecar::{self as sidecar, Sidecar};
 use super::masterkey::{self, KeyError};
 use super::restore_mark::{self, Mark};
+use crate::causes::chain;
+use crate::hash::hex;
 use crate::keys;
 
 /// Why a backup can't be opened, checked or restored.
@@ -427,7 +429,7 @@ pub fn restore(
     {
         // Nobody is there to be told: it is written down, and told to the trail that comes out of this in the end.
         let key = masterkey::fingerprint_of(wish.identity);
-        restore_mark::note_failure(wish.data, &wish.by, Some(&key), &super::backup::chain(error));
+        restore_mark::note_failure(wish.data, &wish.by, Some(&key), &chain(error));
     }
     outcome
 }

@@ -17,7 +17,7 @@ use crate::access::Subject;
 use crate::app::App;
 use crate::changes::{Entity, diff};
 use crate::state;
-use crate::state::removals::{End, Lane, Lanes, Reached, Removal, Tally};
+use crate::state::removals::{End, Lane, Lanes, Reached, Removal};
 use crate::state::retention::Policy;
 use crate::state::time_text;
 
@@ -170,25 +170,10 @@ pub async fn begin(app: &App, subject: Option<&Subject>) -> Result<ShownRemoval,
 pub(super) fn new_removal(app: &App, kind: RemovalKind, subject: Option<&Subject>, reason: &str) -> Removal {
     let now = app.clock.now();
     Removal {
-        id: state::new_id(now),
-        kind,
-        state: RemovalState::Counting,
         asked_by: subject.map(|subject| subject.user_name().to_owned()),
         asked_by_id: subject.map(|subject| subject.user_id().to_owned()),
-        asked_at: now.as_millisecond(),
         reason: reason.to_owned(),
-        size: app.trail().size(),
-        looked: 0,
-        lanes: Lanes::default(),
-        tally: Tally::default(),
-        removed: 0,
-        bytes_freed: 0,
-        tries: 0,
-        stop_by: None,
-        position: None,
-        ended_at: None,
-        ended_by: None,
-        error: None,
+        ..Removal::to_count(state::new_id(now), kind, now.as_millisecond(), app.trail().size())
     }
 }
 

@@ -1,11 +1,11 @@
 //! From gathered rows to a file in the folder of exports, hashed while it is written.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use api::report::{Certificate, CertifiedFile, Format};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use trail::Trail;
 
 use super::bundle::{self, BundleError};
@@ -13,6 +13,7 @@ use super::gather::Progress;
 use super::pdf::{self, PdfError};
 use super::spool::Spool;
 use super::{csv, json};
+use crate::hash::{Hashed, Hashing, hex};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -87,8 +88,7 @@ fn encode(
     bom: bool,
     progress: &Progress,
 ) -> Result<(u64, String), FileError> {
-    let out =
-        Hashing { inner: BufWriter::with_capacity(256 * 1024, File::create(part)?), hash: Sha256::new(), bytes: 0 };
+    let out = Hashing::new(BufWriter::with_capacity(256 * 1024, File::create(part)?));
     let go_on = || if progress.is_cancelled() { Err(FileError::Cancelled) } else { Ok(()) };
     let mut out = match certificate.format {
         Format::Csv => csv::write(out, &certificate.columns, spool, bom, go_on)?,
@@ -102,36 +102,13 @@ fn encode(
         }
     };
     out.flush()?;
-    let file = out.inner.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let Hashed { inner, sha256, bytes } = out.finish();
+    let file = inner.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
-    Ok((out.bytes, hex(&out.hash.finalize())))
+    Ok((bytes, sha256))
 }
 
 /// In hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Passes everything on and hashes it on the way.
-struct Hashing<W> {
-    inner: W,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(buffer)?;
-        self.hash.update(buffer.get(..count).unwrap_or_default());
-        self.bytes += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

@@ -13,6 +13,7 @@ use super::gather::{GatherError, Progress};
 use super::plan::{Extent, Plan, Seal};
 use super::{Error, RUNS_MAX, Reports, blocking, bundle, file, gather, mail, pdf};
 use crate::access::Subject;
+use crate::causes::chain;
 use crate::state::runs::{self, Kept};
 use crate::state::{self, time_text};
 
@@ -344,11 +345,6 @@ fn exported(certificate: &Certificate, delivery: &Delivery) -> serde_json::Value
             "hash": {"sha256": file.map(|file| &file.sha256)},
         },
     })
-}
-
-/// An error and its causes, on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    crate::report::mail::chain(error)
 }
 
 impl From<file::FileError> for Error {

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
+pub use super::sealed::Error;
+use super::sealed::Owner;
 use super::secrets::Secrets;
 
 /// A channel with its settings opened. Never printed.
@@ -102,35 +104,15 @@ pub struct PreviousSecret {
     pub until: i64,
 }
 
-/// Why a channel can't be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("can't reach the channels")]
-    State(#[from] sqlx::Error),
-    #[error("the settings of channel {name} can't be opened")]
-    Sealed {
-        name: String,
-        #[source]
-        source: super::secrets::Error,
-    },
-    #[error("the settings of channel {name} can't be read: {reason}")]
-    Unreadable { name: String, reason: String },
-}
-
-fn context(id: &str) -> String {
-    format!("channel/{id}")
+fn owner<'a>(id: &'a str, name: &'a str) -> Owner<'a> {
+    Owner { noun: "channel", id, name }
 }
 
 fn open(row: &SqliteRow, secrets: &Secrets) -> Result<Channel, Error> {
     let id: String = row.try_get("id")?;
     let name: String = row.try_get("name")?;
-    let sealed: Vec<u8> = row.try_get("settings")?;
-    let bytes =
-        secrets.open_sealed(&context(&id), &sealed).map_err(|source| Error::Sealed { name: name.clone(), source })?;
-    let settings = serde_json::from_slice(&bytes)
-        .map_err(|error| Error::Unreadable { name: name.clone(), reason: error.to_string() })?;
     Ok(Channel {
-        settings,
+        settings: owner(&id, &name).open(secrets, row.try_get("settings")?)?,
         enabled: row.try_get("enabled")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
@@ -155,8 +137,6 @@ pub async fn get(pool: &SqlitePool, secrets: &Secrets, id: &str) -> Result<Optio
 
 /// Adds a channel, or replaces name, settings and switch of the one with that id.
 pub async fn put(connection: &mut SqliteConnection, secrets: &Secrets, channel: &Channel) -> Result<(), Error> {
-    let bytes = serde_json::to_vec(&channel.settings)
-        .map_err(|error| Error::Unreadable { name: channel.name.clone(), reason: error.to_string() })?;
     sqlx::query(
         "INSERT INTO channels (id, name, kind, settings, enabled, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, settings = excluded.settings, enabled = excluded.enabled, \
@@ -165,7 +145,7 @@ pub async fn put(connection: &mut SqliteConnection, secrets: &Secrets, channel: 
     .bind(&channel.id)
     .bind(&channel.name)
     .bind(channel.kind().name())
-    .bind(secrets.seal(&context(&channel.id), &bytes))
+    .bind(owner(&channel.id, &channel.name).seal(secrets, &channel.settings)?)
     .bind(channel.enabled)
     .bind(channel.created_at)
     .bind(channel.updated_at)

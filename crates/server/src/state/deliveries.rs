@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row, Sqlite, SqliteConnection, SqlitePool};
 
+use crate::hash::hex;
+
 /// What stands in place of what was said of an event that was removed.
 pub const FORGOTTEN: &str = "The event was removed from the trail";
 
@@ -161,7 +163,7 @@ pub fn identity(rule: &str, channel: &str, recipient: &str, position: u64) -> St
     }
     hash.update(position.to_be_bytes());
     let digest = hash.finalize();
-    format!("dlv_{}", digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>())
+    format!("dlv_{}", hex(&digest[..12]))
 }
 
 /// An identity for what no event led to: a report by email, an event mailed by hand.

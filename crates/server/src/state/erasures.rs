@@ -2,16 +2,15 @@
 
 use sqlx::{FromRow, SqliteConnection, SqlitePool};
 
+use super::picked::Picked;
+
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Erasure {
     /// Of the removal, too.
     pub id: String,
-    /// None once it is completed or refused.
-    pub filter: Option<String>,
-    pub salt: Option<String>,
-    pub filter_hash: String,
-    pub from_at: Option<i64>,
-    pub to_at: Option<i64>,
+    /// Its filter is forgotten once it is completed or refused.
+    #[sqlx(flatten)]
+    pub picked: Picked,
     /// `approved` or `refused`.
     pub decision: Option<String>,
     pub decided_by: Option<String>,
@@ -31,11 +30,11 @@ pub async fn find(connection: &mut SqliteConnection, id: &str) -> sqlx::Result<O
 pub async fn add(connection: &mut SqliteConnection, erasure: &Erasure) -> sqlx::Result<()> {
     sqlx::query("INSERT INTO erasures (id, filter, salt, filter_hash, from_at, to_at) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(&erasure.id)
-        .bind(&erasure.filter)
-        .bind(&erasure.salt)
-        .bind(&erasure.filter_hash)
-        .bind(erasure.from_at)
-        .bind(erasure.to_at)
+        .bind(&erasure.picked.filter)
+        .bind(&erasure.picked.salt)
+        .bind(&erasure.picked.filter_hash)
+        .bind(erasure.picked.from_at)
+        .bind(erasure.picked.to_at)
         .execute(connection)
         .await?;
     Ok(())

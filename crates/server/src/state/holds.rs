@@ -2,16 +2,15 @@
 
 use sqlx::{FromRow, SqliteConnection, SqlitePool};
 
+use super::picked::Picked;
+
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Hold {
     pub id: String,
     pub name: String,
-    /// None once it is released.
-    pub filter: Option<String>,
-    pub salt: Option<String>,
-    pub filter_hash: String,
-    pub from_at: Option<i64>,
-    pub to_at: Option<i64>,
+    /// Its filter is forgotten once it is released.
+    #[sqlx(flatten)]
+    pub picked: Picked,
     pub reason: String,
     pub placed_by: String,
     pub placed_at: i64,
@@ -44,11 +43,11 @@ pub async fn add(connection: &mut SqliteConnection, hold: &Hold) -> sqlx::Result
     )
     .bind(&hold.id)
     .bind(&hold.name)
-    .bind(&hold.filter)
-    .bind(&hold.salt)
-    .bind(&hold.filter_hash)
-    .bind(hold.from_at)
-    .bind(hold.to_at)
+    .bind(&hold.picked.filter)
+    .bind(&hold.picked.salt)
+    .bind(&hold.picked.filter_hash)
+    .bind(hold.picked.from_at)
+    .bind(hold.picked.to_at)
     .bind(&hold.reason)
     .bind(&hold.placed_by)
     .bind(hold.placed_at)

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row, SqliteConnection, SqlitePool};
 
+pub use super::sealed::Error;
+use super::sealed::Owner;
 use super::secrets::Secrets;
 
 /// An input with its settings opened. Never printed.
@@ -142,35 +144,15 @@ pub struct Position {
     pub updated_at: i64,
 }
 
-/// Why an input can't be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("can't reach the inputs")]
-    State(#[from] sqlx::Error),
-    #[error("the settings of input {name} can't be opened")]
-    Sealed {
-        name: String,
-        #[source]
-        source: super::secrets::Error,
-    },
-    #[error("the settings of input {name} can't be read: {reason}")]
-    Unreadable { name: String, reason: String },
-}
-
-fn context(id: &str) -> String {
-    format!("input/{id}")
+fn owner<'a>(id: &'a str, name: &'a str) -> Owner<'a> {
+    Owner { noun: "input", id, name }
 }
 
 fn open(row: &SqliteRow, secrets: &Secrets) -> Result<Input, Error> {
     let id: String = row.try_get("id")?;
     let name: String = row.try_get("name")?;
-    let sealed: Vec<u8> = row.try_get("settings")?;
-    let bytes =
-        secrets.open_sealed(&context(&id), &sealed).map_err(|source| Error::Sealed { name: name.clone(), source })?;
-    let settings = serde_json::from_slice(&bytes)
-        .map_err(|error| Error::Unreadable { name: name.clone(), reason: error.to_string() })?;
     Ok(Input {
-        settings,
+        settings: owner(&id, &name).open(secrets, row.try_get("settings")?)?,
         source: row.try_get("source")?,
         enabled: row.try_get("enabled")?,
         created_at: row.try_get("created_at")?,
@@ -198,8 +180,6 @@ pub async fn get(pool: &SqlitePool, secrets: &Secrets, id: &str) -> Result<Optio
 
 /// Adds an input, or replaces name, source, settings and switch of the one with that id.
 pub async fn put(connection: &mut SqliteConnection, secrets: &Secrets, input: &Input) -> Result<(), Error> {
-    let bytes = serde_json::to_vec(&input.settings)
-        .map_err(|error| Error::Unreadable { name: input.name.clone(), reason: error.to_string() })?;
     sqlx::query(
         "INSERT INTO inputs (id, name, kind, source, settings, enabled, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, source = excluded.source, settings = excluded.settings, \
@@ -209,7 +189,7 @@ pub async fn put(connection: &mut SqliteConnection, secrets: &Secrets, input: &I
     .bind(&input.name)
     .bind(input.settings.kind().name())
     .bind(&input.source)
-    .bind(secrets.seal(&context(&input.id), &bytes))
+    .bind(owner(&input.id, &input.name).seal(secrets, &input.settings)?)
     .bind(input.enabled)
     .bind(input.created_at)
     .bind(input.updated_at)

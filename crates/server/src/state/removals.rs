@@ -38,6 +38,33 @@ pub struct Removal {
     pub error: Option<String>,
 }
 
+impl Removal {
+    /// One that is to be counted, in a trail of `size` events.
+    pub fn to_count(id: String, kind: RemovalKind, asked_at: i64, size: u64) -> Self {
+        Self {
+            id,
+            kind,
+            state: RemovalState::Counting,
+            asked_by: None,
+            asked_by_id: None,
+            asked_at,
+            reason: String::new(),
+            size,
+            looked: 0,
+            lanes: Lanes::default(),
+            tally: Tally::default(),
+            removed: 0,
+            bytes_freed: 0,
+            tries: 0,
+            stop_by: None,
+            position: None,
+            ended_at: None,
+            ended_by: None,
+            error: None,
+        }
+    }
+}
+
 /// The policies of one retention, each with how far it has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lanes {
@@ -395,27 +422,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pool = crate::state::open(&dir.path().join("state.sqlite")).await.unwrap();
         let mut connection = pool.acquire().await.unwrap();
-        let mut removal = Removal {
-            id: "r1".into(),
-            kind: RemovalKind::Retention,
-            state: RemovalState::Counting,
-            asked_by: None,
-            asked_by_id: None,
-            asked_at: 5,
-            reason: "daily".into(),
-            size: 70_000,
-            looked: 0,
-            lanes: Lanes::default(),
-            tally: Tally::default(),
-            removed: 0,
-            bytes_freed: 0,
-            tries: 0,
-            stop_by: None,
-            position: None,
-            ended_at: None,
-            ended_by: None,
-            error: None,
-        };
+        let mut removal =
+            Removal { reason: "daily".into(), ..Removal::to_count("r1".into(), RemovalKind::Retention, 5, 70_000) };
         add(&mut connection, &removal).await.unwrap();
         let step = |base| Step { removal_id: "r1".into(), base, picks: vec![1, 2], entries: 3 };
         removal.looked = 65_536;

@@ -7,6 +7,8 @@
 use sha2::{Digest, Sha256};
 use sqlx::{FromRow, SqliteConnection, SqlitePool};
 
+use crate::hash::hex;
+
 /// Kinds of one source. What comes after is [`OTHER`].
 pub const KINDS_MAX: i64 = 200;
 /// The kind of what is of too many kinds.
@@ -95,7 +97,7 @@ pub fn kind_of(reason: &str) -> String {
 /// The id of a group. The same for the same kind, so that links to it stay good.
 fn id_of(source: &str, code: &str, kind: &str) -> String {
     let hash = Sha256::digest(format!("{source}\0{code}\0{kind}").as_bytes());
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash[..8])
 }
 
 /// The group that a record belongs to; made where it is new.

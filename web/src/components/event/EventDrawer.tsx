@@ -9,6 +9,7 @@ import * as ask from '@/api/queries'
 import { count } from '@/lib/format'
 import { at, changes, textAt } from '@/lib/record'
 import { utc } from '@/lib/time'
+import { DialogFoot } from '@/ui/DialogFoot'
 import { Failure } from '@/ui/Failure'
 import { SeverityMark } from '@/ui/Severity'
 import { Time } from '@/ui/Time'
@@ -181,14 +182,7 @@ function MailSummary({ position, close }: { position: number; close: () => void 
     <Modal opened onClose={close} title={<strong>Mail the summary of event {count(position)}</strong>}>
       <form onSubmit={send} className="stack">
         <TagsInput label="To" placeholder={to.length === 0 ? 'name@example.com' : ''} description="Enter after each address. The PDF is attached." value={to} onChange={setTo} splitChars={[',', ' ', ';']} acceptValueOnBlur data-autofocus />
-        <div className="row" style={{ justifyContent: 'flex-end' }}>
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={busy} disabled={to.length === 0}>
-            Send
-          </Button>
-        </div>
+        <DialogFoot close={close} action="Send" ready={to.length > 0} busy={busy} />
       </form>
     </Modal>
   )

@@ -1,26 +1,23 @@
-import { Button, TextInput } from '@mantine/core'
+import { Button } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { Plus } from 'lucide-react'
-import { useState } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Erasure, Hit } from '@/api/types'
-import { abbreviate, count, plural } from '@/lib/format'
+import { count, plural } from '@/lib/format'
 import { textAt } from '@/lib/record'
 import { useAsk } from '@/ui/Ask'
-import { CopyText } from '@/ui/Copy'
-import { DataTable, TwoLines, type TableColumn } from '@/ui/DataTable'
+import { TwoLines, type TableColumn } from '@/ui/DataTable'
 import { Empty } from '@/ui/Empty'
 import { Failure } from '@/ui/Failure'
-import { Listing } from '@/ui/Listing'
+import { OpenList } from '@/ui/OpenList'
 import { Fact, Facts, StateDot } from '@/ui/Panel'
 import { SidePanel } from '@/ui/SidePanel'
 import { Time } from '@/ui/Time'
 import { useAddress } from '@/ui/address'
-import { KqlBar } from '../KqlBar'
 import { useMay, useMe } from '../session'
 import { useTitles } from '../titles'
+import { HashFacts, PickForm, SpanFact } from './Picked'
 import { RemovalCount } from './RemovalCount'
 import classes from './retention.module.css'
 
@@ -47,38 +44,21 @@ function What({ erasure }: { erasure: Erasure }) {
 
 export function Erasures() {
   const [address, setAddress] = useAddress()
-  const { data, error, isPending, refetch } = useQuery(ask.erasures)
+  const asked = useQuery(ask.erasures)
   const may = useMay()('trail:erase')
   const close = (): void => setAddress({ open: undefined })
-  const make = may && (
-    <Button leftSection={<Plus size={14} />} onClick={() => setAddress({ open: 'new' })}>
-      Request an erasure
-    </Button>
-  )
   return (
     <>
-      {error && <Failure of={error} again={() => void refetch()} />}
-      <Listing
-        bar={
-          <>
-            <span className="dim grow">One person asks, another one approves. The events are replaced by their hashes.</span>
-            {make}
-          </>
-        }
-      >
-        <DataTable
-          name="erasures"
-          columns={COLUMNS}
-          rows={data?.items ?? []}
-          rowKey={(e) => e.id}
-          open={address.open}
-          onOpen={(e) => setAddress({ open: e.id })}
-          onClose={close}
-          loading={isPending}
-          narrow={(e) => <TwoLines first={e.filter ?? e.reason} aside={<ErasureState erasure={e} />} second={`${plural(e.removal.events, 'event')} · ${e.requested_by}`} />}
-          empty={!error && <Empty title="No erasure was asked for">When a person has a right to have their data erased, request it here by a filter. It is counted first, and nothing goes before a second person has approved it.</Empty>}
-        />
-      </Listing>
+      <OpenList
+        name="erasures"
+        columns={COLUMNS}
+        asked={asked}
+        rowKey={(e) => e.id}
+        narrow={(e) => <TwoLines first={e.filter ?? e.reason} aside={<ErasureState erasure={e} />} second={`${plural(e.removal.events, 'event')} · ${e.requested_by}`} />}
+        about="One person asks, another one approves. The events are replaced by their hashes."
+        make={may && 'Request an erasure'}
+        empty={<Empty title="No erasure was asked for">When a person has a right to have their data erased, request it here by a filter. It is counted first, and nothing goes before a second person has approved it.</Empty>}
+      />
       {address.open === 'new' && may && <Request close={close} made={(id) => setAddress({ open: id })} />}
       {address.open && address.open !== 'new' && <One key={address.open} id={address.open} close={close} />}
     </>
@@ -131,21 +111,10 @@ function One({ id, close }: { id: string; close: () => void }) {
         <Fact name="What">
           <What erasure={data} />
         </Fact>
-        {(data.from || data.to) && (
-          <Fact name="Of">
-            {data.from ? <Time at={data.from} style="moment" /> : 'the beginning'} to {data.to ? <Time at={data.to} style="moment" /> : 'the end'}
-          </Fact>
-        )}
+        <SpanFact from={data.from} to={data.to} />
         <Fact name="Reason">{data.reason}</Fact>
         {data.decision_reason && <Fact name="Decision">{data.decision_reason}</Fact>}
-        <Fact name="Hash of the filter">
-          <CopyText value={data.filter_hash} shown={abbreviate(data.filter_hash, 10)} label="hash of the filter" />
-        </Fact>
-        {data.salt && (
-          <Fact name="Salt">
-            <CopyText value={data.salt} shown={abbreviate(data.salt, 10)} label="salt" />
-          </Fact>
-        )}
+        <HashFacts hash={data.filter_hash} salt={data.salt} />
       </Facts>
       <RemovalCount removal={data.removal} writable={may} />
       {data.samples.length > 0 && <Samples samples={data.samples as unknown as Hit[]} more={data.removal.events - data.samples.length} />}
@@ -231,42 +200,25 @@ function Samples({ samples, more }: { samples: Hit[]; more: number }) {
 
 function Request({ close, made }: { close: () => void; made: (id: string) => void }) {
   const client = useQueryClient()
-  const [filter, setFilter] = useState('')
-  const [from, setFrom] = useState('')
-  const [to, setTo] = useState('')
-  const [reason, setReason] = useState('')
-  const [failure, setFailure] = useState<unknown>(null)
-  const submit = async (e: React.FormEvent): Promise<void> => {
-    e.preventDefault()
-    setFailure(null)
-    try {
-      const asked = await answer(http.POST('/api/v1/erasures', { body: { filter, from: from || null, to: to || null, reason } }))
-      await client.invalidateQueries({ queryKey: ask.key('erasures') })
-      made(asked.id)
-    } catch (cause) {
-      setFailure(cause)
-    }
-  }
   return (
     <SidePanel label="Erasure" title="Request an erasure" onClose={close}>
-      <form onSubmit={submit} className="stack">
-        <div>
-          <div style={{ marginBottom: 4, fontSize: 13, fontWeight: 500 }}>Events</div>
-          <KqlBar value={filter} onApply={setFilter} label="Events to erase" placeholder={'user.name: "jane" or "jane@example.org"'} eager />
-          <p className="dim small" style={{ margin: '4px 0 0' }}>
-            A bare word is looked for in every field, the original record included: use it for names and addresses that stand in texts.
-          </p>
-        </div>
-        <div className="row" style={{ alignItems: 'flex-start' }}>
-          <TextInput className="grow" label="From" placeholder="the beginning" value={from} onChange={(e) => setFrom(e.currentTarget.value)} />
-          <TextInput className="grow" label="To" placeholder="now" value={to} onChange={(e) => setTo(e.currentTarget.value)} />
-        </div>
-        <TextInput label="Reason" description="Goes into the trail for ever: a case number, not the person." placeholder="Request 2026-17, article 17" value={reason} onChange={(e) => setReason(e.currentTarget.value)} required withAsterisk={false} />
-        {failure !== null && <Failure of={failure} />}
-        <Button type="submit" disabled={filter.trim() === '' || reason.trim() === ''} style={{ alignSelf: 'flex-start' }}>
-          Count, and ask for approval
-        </Button>
-      </form>
+      <PickForm
+        events={{
+          label: 'Events to erase',
+          placeholder: 'user.name: "jane" or "jane@example.org"',
+          hint: 'A bare word is looked for in every field, the original record included: use it for names and addresses that stand in texts.',
+        }}
+        from="the beginning"
+        to="now"
+        reason={{ description: 'Goes into the trail for ever: a case number, not the person.', placeholder: 'Request 2026-17, article 17' }}
+        ready={(pick) => pick.filter.trim() !== ''}
+        action="Count, and ask for approval"
+        send={async (pick) => {
+          const asked = await answer(http.POST('/api/v1/erasures', { body: pick }))
+          await client.invalidateQueries({ queryKey: ask.key('erasures') })
+          made(asked.id)
+        }}
+      />
     </SidePanel>
   )
 }

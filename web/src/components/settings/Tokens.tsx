@@ -1,6 +1,6 @@
 import { Button, Checkbox, Select, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { Plus, Trash2 } from 'lucide-react'
+import { Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
@@ -8,10 +8,10 @@ import type { Privilege, Token } from '@/api/types'
 import { DAY } from '@/lib/time'
 import { useAsk } from '@/ui/Ask'
 import { Command } from '@/ui/Copy'
-import { DataTable, TwoLines, type TableColumn } from '@/ui/DataTable'
+import { TwoLines, type TableColumn } from '@/ui/DataTable'
 import { Empty } from '@/ui/Empty'
 import { Failure } from '@/ui/Failure'
-import { Listing } from '@/ui/Listing'
+import { OpenList } from '@/ui/OpenList'
 import { Chip, Fact, Facts } from '@/ui/Panel'
 import { SidePanel } from '@/ui/SidePanel'
 import { Ago, Time } from '@/ui/Time'
@@ -48,35 +48,21 @@ function Expiry({ token }: { token: Token }) {
 
 export function Tokens() {
   const [address, setAddress] = useAddress()
-  const { data, error, isPending, refetch } = useQuery(ask.tokens)
-  const open = data?.items.find((t) => t.id === address.open)
+  const asked = useQuery(ask.tokens)
+  const open = asked.data?.items.find((t) => t.id === address.open)
   const close = (): void => setAddress({ open: undefined })
   return (
     <>
-      {error && <Failure of={error} again={() => void refetch()} />}
-      <Listing
-        bar={
-          <>
-            <span className="dim grow">For programs: senders, command line, monitoring.</span>
-            <Button leftSection={<Plus size={14} />} onClick={() => setAddress({ open: 'new' })}>
-              New token
-            </Button>
-          </>
-        }
-      >
-        <DataTable
-          name="tokens"
-          columns={COLUMNS}
-          rows={data?.items ?? []}
-          rowKey={(t) => t.id}
-          open={address.open}
-          onOpen={(t) => setAddress({ open: t.id })}
-          onClose={close}
-          loading={isPending}
-          narrow={(t) => <TwoLines first={t.name} aside={<Ago at={t.last_used_at} never="not used" />} second={t.scopes.join(', ')} />}
-          empty={!error && <Empty title="No token yet">A sender needs one with the scope events:write.</Empty>}
-        />
-      </Listing>
+      <OpenList
+        name="tokens"
+        columns={COLUMNS}
+        asked={asked}
+        rowKey={(t) => t.id}
+        narrow={(t) => <TwoLines first={t.name} aside={<Ago at={t.last_used_at} never="not used" />} second={t.scopes.join(', ')} />}
+        about="For programs: senders, command line, monitoring."
+        make="New token"
+        empty={<Empty title="No token yet">A sender needs one with the scope events:write.</Empty>}
+      />
       {address.open === 'new' && <Make close={close} />}
       {open && <One token={open} close={close} />}
     </>

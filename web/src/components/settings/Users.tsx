@@ -1,15 +1,15 @@
 import { Button, PasswordInput, Select, Switch, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { Plus, Trash2 } from 'lucide-react'
+import { Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { Role, User } from '@/api/types'
 import { useAsk } from '@/ui/Ask'
-import { DataTable, TwoLines, type TableColumn } from '@/ui/DataTable'
+import { TwoLines, type TableColumn } from '@/ui/DataTable'
 import { Empty } from '@/ui/Empty'
 import { Failure } from '@/ui/Failure'
-import { Listing } from '@/ui/Listing'
+import { OpenList } from '@/ui/OpenList'
 import { Fact, Facts, StateDot } from '@/ui/Panel'
 import { SidePanel } from '@/ui/SidePanel'
 import { Ago, Time } from '@/ui/Time'
@@ -35,35 +35,20 @@ const ROLES: ReadonlyArray<{ value: Role; label: string; about: string }> = [
 
 export function Users() {
   const [address, setAddress] = useAddress()
-  const { data, error, isPending, refetch } = useQuery(ask.users)
-  const open = data?.items.find((u) => u.id === address.open)
+  const asked = useQuery(ask.users)
+  const open = asked.data?.items.find((u) => u.id === address.open)
   const close = (): void => setAddress({ open: undefined })
   return (
     <>
-      {error && <Failure of={error} again={() => void refetch()} />}
-      <Listing
-        bar={
-          <>
-            <span className="grow" />
-            <Button leftSection={<Plus size={14} />} onClick={() => setAddress({ open: 'new' })}>
-              New user
-            </Button>
-          </>
-        }
-      >
-        <DataTable
-          name="users"
-          columns={COLUMNS}
-          rows={data?.items ?? []}
-          rowKey={(u) => u.id}
-          open={address.open}
-          onOpen={(u) => setAddress({ open: u.id })}
-          onClose={close}
-          loading={isPending}
-          narrow={(u) => <TwoLines first={u.full_name || u.name} aside={u.disabled ? 'locked' : u.role} second={u.email || u.name} />}
-          empty={!error && <Empty title="There is nobody" />}
-        />
-      </Listing>
+      <OpenList
+        name="users"
+        columns={COLUMNS}
+        asked={asked}
+        rowKey={(u) => u.id}
+        narrow={(u) => <TwoLines first={u.full_name || u.name} aside={u.disabled ? 'locked' : u.role} second={u.email || u.name} />}
+        make="New user"
+        empty={<Empty title="There is nobody" />}
+      />
       {address.open === 'new' && <Editor key="new" close={close} />}
       {open && <Editor key={open.id} user={open} close={close} />}
     </>

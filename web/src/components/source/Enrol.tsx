@@ -5,7 +5,7 @@ import { answer, http } from '@/api/client'
 import * as ask from '@/api/queries'
 import type { EnrolmentMade } from '@/api/types'
 import { Command } from '@/ui/Copy'
-import { Failure } from '@/ui/Failure'
+import { DialogFoot } from '@/ui/DialogFoot'
 import { Time } from '@/ui/Time'
 
 const HOUR = 3_600
@@ -53,13 +53,7 @@ export function Enrol({ application, close }: { application: string; close: () =
           <Select label="The token is good for" value={valid} onChange={(v) => setValid(v ?? valid)} data={TIMES} />
           <Checkbox label="Lock it to the address it enrols from" checked={lock} onChange={(e) => setLock(e.currentTarget.checked)} />
           <TextInput label="Or to these networks" placeholder="10.20.0.0/16" value={networks} onChange={(e) => setNetworks(e.currentTarget.value)} />
-          {failure !== null && <Failure of={failure} />}
-          <div className="row" style={{ justifyContent: 'flex-end' }}>
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit">Make the token</Button>
-          </div>
+          <DialogFoot failure={failure} close={close} action="Make the token" />
         </form>
       )}
     </Modal>

@@ -8,10 +8,10 @@ import { useMay } from '@/components/session'
 import { count } from '@/lib/format'
 import { useAsk } from '@/ui/Ask'
 import { Command, CopyText } from '@/ui/Copy'
-import { DataTable, TwoLines, type TableColumn } from '@/ui/DataTable'
+import { TwoLines, type TableColumn } from '@/ui/DataTable'
 import { Empty } from '@/ui/Empty'
 import { Failure } from '@/ui/Failure'
-import { Listing } from '@/ui/Listing'
+import { OpenList } from '@/ui/OpenList'
 import { Fact, Facts, StateDot } from '@/ui/Panel'
 import { SidePanel } from '@/ui/SidePanel'
 import { Ago, Time } from '@/ui/Time'
@@ -48,26 +48,19 @@ const COLUMNS: ReadonlyArray<TableColumn<Hook>> = [
 
 export function Hooks({ make }: { make: ReactNode }) {
   const [address, setAddress] = useAddress()
-  const { data, error, isPending, refetch } = useQuery(ask.hooks)
+  const asked = useQuery(ask.hooks)
   const close = (): void => setAddress({ open: undefined })
-  const open = data?.items.find((h) => h.name === address.open)
+  const open = asked.data?.items.find((h) => h.name === address.open)
   return (
     <>
-      {error && <Failure of={error} again={() => void refetch()} />}
-      <Listing>
-        <DataTable
-          name="hooks"
-          columns={COLUMNS}
-          rows={data?.items ?? []}
-          rowKey={(h) => h.name}
-          open={address.open}
-          onOpen={(h) => setAddress({ open: h.name })}
-          onClose={close}
-          loading={isPending}
-          narrow={(h) => <TwoLines first={<StateDot tone={state(h).tone}>{h.title || h.name}</StateDot>} aside={<Ago at={h.last_accepted_at} />} second={h.url} />}
-          empty={!error && <Empty title="No webhook yet" action={make}>A webhook has an address of its own, and a secret with which its sender signs. What is not signed is refused, and counted.</Empty>}
-        />
-      </Listing>
+      <OpenList
+        name="hooks"
+        columns={COLUMNS}
+        asked={asked}
+        rowKey={(h) => h.name}
+        narrow={(h) => <TwoLines first={<StateDot tone={state(h).tone}>{h.title || h.name}</StateDot>} aside={<Ago at={h.last_accepted_at} />} second={h.url} />}
+        empty={<Empty title="No webhook yet" action={make}>A webhook has an address of its own, and a secret with which its sender signs. What is not signed is refused, and counted.</Empty>}
+      />
       {address.open === 'new' && <NewHook close={close} />}
       {open && <One hook={open} close={close} />}
     </>

@@ -8,10 +8,10 @@ import { useMay } from '@/components/session'
 import { count, plural } from '@/lib/format'
 import { SETTINGS, formOf, settingsOf } from '@/lib/inputs'
 import { useAsk } from '@/ui/Ask'
-import { DataTable, TwoLines, type TableColumn } from '@/ui/DataTable'
+import { TwoLines, type TableColumn } from '@/ui/DataTable'
 import { Empty } from '@/ui/Empty'
 import { Failure } from '@/ui/Failure'
-import { Listing } from '@/ui/Listing'
+import { OpenList } from '@/ui/OpenList'
 import { Fact, Facts, StateDot } from '@/ui/Panel'
 import { SidePanel } from '@/ui/SidePanel'
 import { Ago, Time } from '@/ui/Time'
@@ -40,26 +40,19 @@ function where(input: Input): string {
 
 export function InputList({ make }: { make: ReactNode }) {
   const [address, setAddress] = useAddress()
-  const { data, error, isPending, refetch } = useQuery(ask.inputs)
+  const asked = useQuery(ask.inputs)
   const close = (): void => setAddress({ open: undefined })
-  const open = data?.items.find((i) => i.id === address.open)
+  const open = asked.data?.items.find((i) => i.id === address.open)
   return (
     <>
-      {error && <Failure of={error} again={() => void refetch()} />}
-      <Listing>
-        <DataTable
-          name="inputs"
-          columns={COLUMNS}
-          rows={data?.items ?? []}
-          rowKey={(i) => i.id}
-          open={address.open}
-          onOpen={(i) => setAddress({ open: i.id })}
-          onClose={close}
-          loading={isPending}
-          narrow={(i) => <TwoLines first={<StateDot tone={STATES[i.state].tone}>{i.name}</StateDot>} aside={<Ago at={i.last_at} />} second={`${KINDS[i.kind]} · ${where(i)}`} />}
-          empty={!error && <Empty title="Belfry reads nothing by itself yet" action={make}>Log files on this server, its journal, and subjects of NATS or Kafka can be read without any shipper. Where it stands is kept: after a restart it goes on at the right byte.</Empty>}
-        />
-      </Listing>
+      <OpenList
+        name="inputs"
+        columns={COLUMNS}
+        asked={asked}
+        rowKey={(i) => i.id}
+        narrow={(i) => <TwoLines first={<StateDot tone={STATES[i.state].tone}>{i.name}</StateDot>} aside={<Ago at={i.last_at} />} second={`${KINDS[i.kind]} · ${where(i)}`} />}
+        empty={<Empty title="Belfry reads nothing by itself yet" action={make}>Log files on this server, its journal, and subjects of NATS or Kafka can be read without any shipper. Where it stands is kept: after a restart it goes on at the right byte.</Empty>}
+      />
       {(open || address.open === 'new') && <One key={open?.id ?? 'new'} input={open} close={close} />}
     </>
   )

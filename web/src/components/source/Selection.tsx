@@ -9,6 +9,7 @@ import type { SelectionRule } from '@/api/types'
 import { useMay } from '@/components/session'
 import { count, plural } from '@/lib/format'
 import { useAsk } from '@/ui/Ask'
+import { DialogFoot } from '@/ui/DialogFoot'
 import { Empty } from '@/ui/Empty'
 import { Failure } from '@/ui/Failure'
 import { Panel } from '@/ui/Panel'
@@ -170,15 +171,7 @@ function NewRule({ source, close, made }: { source: string; close: () => void; m
             <Skeleton height={20} />
           )}
         </div>
-        {failure !== null && <Failure of={failure} />}
-        <div className="row" style={{ justifyContent: 'flex-end' }}>
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button type="submit" disabled={draft.reason.trim() === ''}>
-            Leave them out
-          </Button>
-        </div>
+        <DialogFoot failure={failure} close={close} action="Leave them out" ready={draft.reason.trim() !== ''} />
       </form>
     </Modal>
   )

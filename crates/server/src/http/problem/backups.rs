@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 use super::Problem;
+use crate::causes::chain;
 use crate::keep::backup::Error;
 use crate::keep::restore::RestoreError;
 
@@ -32,10 +33,10 @@ impl From<Error> for Problem {
 /// Shares that do not open a backup are the fault of who typed them; a file that was altered, or is gone, is not.
 fn key(refused: &RestoreError) -> Problem {
     if refused.is_of_the_key() {
-        Problem::invalid("/shares", super::chain(refused))
+        Problem::invalid("/shares", chain(refused))
     } else if refused.is_refusal() {
         Problem::new(StatusCode::CONFLICT, "backup-damaged", "The backup is not what was written")
-            .detail(super::chain(refused))
+            .detail(chain(refused))
     } else {
         Problem::internal(refused)
     }

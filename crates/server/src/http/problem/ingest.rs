@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 use super::Problem;
+use crate::causes::chain;
 use crate::http::body::BodyFault;
 use crate::ingest::body::BodyError;
 use crate::ingest::inputs::Error as InputsError;
@@ -74,7 +75,7 @@ impl From<BodyFault> for Problem {
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::Damaged { .. } => Self::bad_request(format!("{}; nothing of it was kept", super::chain(&error))),
+            BodyError::Damaged { .. } => Self::bad_request(format!("{}; nothing of it was kept", chain(&error))),
             BodyError::TooLarge { .. } | BodyError::TooMany { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large").detail(error.to_string())
             }
