@@ -456,8 +456,10 @@ fn kafka_topics_from_the_offsets_we_keep() {
     assert!(positions.contains(&"audit/0") && positions.contains(&"audit/1"), "{input}");
     let missing = json!({ "name": "missing", "kind": "kafka", "settings": { "brokers": [cluster.brokers], "topics": ["nothing"] } });
     let missing = belfry.post("/api/v1/inputs", &missing).good()["id"].as_str().unwrap().to_owned();
-    let failing =
-        eventually(30, "what is wrong", || Some(shown(&belfry, &missing)).filter(|input| input["state"] == "failing"));
+    // The reason is stored a moment after the state is known.
+    let failing = eventually(30, "what is wrong", || {
+        Some(shown(&belfry, &missing)).filter(|input| input["state"] == "failing" && !input["last_error"].is_null())
+    });
     assert!(failing["last_error"].as_str().unwrap().contains("there is no topic nothing"), "{failing}");
     drop(cluster.process);
 }

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Menu, Modal, Skeleton, Tabs, TagsInput, Tooltip } from '@mantine/core'
+import { ActionIcon, Menu, Modal, Skeleton, Tabs, TagsInput, Tooltip } from '@mantine/core'
 import { useClipboard, useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { ChevronDown, ChevronUp, Ellipsis, FileDown, Link2, Mail, X } from 'lucide-react'
