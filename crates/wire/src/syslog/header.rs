@@ -90,10 +90,18 @@ fn rfc5424(text: &str, priority: Option<u8>, received_at: Timestamp) -> Option<S
         let message = Syslog::text(Cow::Borrowed(rest));
         return Some(Syslog { form: Form::Rfc5424, priority, time, host: present(host), ..message });
     }
+    let behind_host = rest;
     let (app, rest) = word(rest);
     let (process_id, rest) = word(rest);
     let (message_id, rest) = word(rest);
-    let (data, message) = structured::read(rest).unwrap_or((Vec::new(), rest));
+    let data = structured::read(rest);
+    // Others write a tag with its colon there, as in RFC 3164, and their words behind it.
+    if let (None, Some((app, process_id, message))) = (&data, tag(behind_host)) {
+        let process_id = process_id.and_then(present);
+        let message = Syslog { app: present(app), process_id, ..Syslog::text(Cow::Borrowed(message)) };
+        return Some(Syslog { form: Form::Rfc5424, priority, time, host: present(host), ..message });
+    }
+    let (data, message) = data.unwrap_or((Vec::new(), rest));
     let message = message.strip_prefix(' ').unwrap_or(message);
     Some(Syslog {
         form: Form::Rfc5424,
@@ -231,6 +239,11 @@ mod tests {
         check("<0>1 - - - - - -", (New, "", "", "", "", ""));
         check("<14>1 - h a", (New, "", "h", "a", "", ""));
         check("<14>1 2026-99-01T00:00:00Z h a - - - m", (New, "", "h", "a", "", "m"));
+        check(
+            "<5>1 2026-01-02T03:04:05Z vault1 %CYBERARK: MessageID=\"295\";Issuer=\"ana\"",
+            (New, "2026-01-02T03:04:05Z", "vault1", "%CYBERARK", "", "MessageID=\"295\";Issuer=\"ana\""),
+        );
+        check("<5>1 - h app[7]: two words", (New, "", "h", "app", "7", "two words"));
         check("<13>1 apple a day", (Form::Rfc3164, "", "", "", "", "1 apple a day"));
     }
 
