@@ -119,6 +119,8 @@ pub(crate) fn decode<'e>(
         return behind(header, Wrapping::default(), decoders, heap);
     }
     if text.trim_start().starts_with('{') {
+        // A line out of an array that a product writes on and on.
+        let text = text.trim_end().strip_suffix(',').unwrap_or(text);
         match json::read(text, heap) {
             Ok(object @ Val::Object(_)) => return self::object(object, text, decoders, received_at, heap),
             Ok(_) => {}
@@ -415,6 +417,7 @@ mod tests {
         let j = serde_json::json!({"decoder": "json", "native": {"a": 1}});
         check(r#"{"a":1}"#, &[Json], j.clone());
         check("\u{feff} {\"a\":1}\r\n", &[Json], j.clone());
+        check("{\"a\":1},\n", &[Json], j.clone());
         check(r#"<13>Jun 30 11:00:00 h vault: {"a":1}"#, &[Json], j.clone());
         check(r#"<13>Jun 30 11:00:00 h app: @cee: {"a":1}"#, &[Json], j.clone());
         check(r#"{"time":1767323045,"host":"h","event":{"a":1}}"#, &[Json], j);

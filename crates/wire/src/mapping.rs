@@ -384,9 +384,8 @@ impl Recognised<'_> {
         let Decoded { decoder, text, native, syslog, .. } = *self.decoded;
         let head = &mapping.head;
         let app = || {
-            let app = syslog.get("app").as_text()?;
-            let app = app.rsplit('/').next().unwrap_or(app);
-            head.apps.iter().any(|own| own.eq_ignore_ascii_case(app)).then_some(Sureness::Named)
+            let app = syslog.get("app").as_text().or_else(|| builtin::app_within(text))?;
+            builtin::is_of(app, &head.apps).then_some(Sureness::Named)
         };
         match decoder {
             Decoder::Cef | Decoder::Leef => {

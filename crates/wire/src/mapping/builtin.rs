@@ -97,9 +97,8 @@ pub fn for_app(syslog: &Syslog<'_>) -> &'static str {
         let said = message.splitn(4, '|').skip(1).take(2);
         return named(|head| said.clone().any(|said| is_one_of(said.trim(), &head.vendors))).unwrap_or("cef");
     }
-    let app = syslog.app.as_deref().unwrap_or_default();
-    let app = app.rsplit('/').next().unwrap_or(app);
-    named(|head| is_one_of(app, &head.apps)).unwrap_or("generic")
+    let app = syslog.app.as_deref().or_else(|| app_within(message)).unwrap_or_default();
+    named(|head| is_of(app, &head.apps)).unwrap_or("generic")
 }
 
 /// The fields that a product itself uses, decoded from a record that is in the trail: by the shipped mapping that read
@@ -119,6 +118,20 @@ pub fn native_fields(mapping: Option<&str>, record: &str) -> Option<event::Objec
 
 fn named(fits: impl Fn(&Head) -> bool) -> Option<&'static str> {
     heads().iter().find(|(_, head)| fits(head)).map(|(name, _)| *name)
+}
+
+/// Whether a syslog application is one of these: `/usr/bin/sudo` is sudo.
+pub(super) fn is_of(app: &str, names: &[String]) -> bool {
+    is_one_of(app.rsplit('/').next().unwrap_or(app), names)
+}
+
+/// The application of a message that begins as old PAM writes it, `sshd(pam_unix)[123]: …`, which is no tag.
+pub(super) fn app_within(message: &str) -> Option<&str> {
+    let (name, rest) = message.split_once('(')?;
+    let (module, rest) = rest.split_once(")[")?;
+    let (pid, _) = rest.split_once("]:")?;
+    let plain = |text: &str| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    (plain(name) && plain(module) && pid.len() <= 10 && pid.bytes().all(|b| b.is_ascii_digit())).then_some(name)
 }
 
 fn is_one_of(text: &str, names: &[String]) -> bool {
@@ -153,6 +166,7 @@ mod tests {
         for (line, expected) in [
             ("<38>Jun 30 11:00:00 web1 sshd[1]: Accepted password for a from 10.0.0.1 port 22 ssh2", "sshd"),
             ("<38>Jun 30 11:00:00 web1 sshd-session[1]: x", "sshd"),
+            ("<38>Jun 30 11:00:00 web1 sshd(pam_unix)[1]: x", "sshd"),
             ("<85>Jun 30 11:00:00 web1 /usr/bin/sudo: x", "sudo"),
             ("<110>1 2026-06-30T11:00:00Z 10.0.0.1 Keeper - 7 [Keeper@Commander a=\"b\"] x", "keeper"),
             ("<13>Jun 30 11:00:00 gw CEF:0|a|b|c|d|e|5|src=1.1.1.1", "cef"),
