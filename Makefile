@@ -34,14 +34,15 @@ fonts/node_modules/.package-lock.json: fonts/package-lock.json
 
 # One selection of packages and targets everywhere: with another, cargo chooses other features for the dependencies
 # and builds them again. The examples bring what the tests need.
-test: check ## everything: lints, types, unit tests, black box tests, browser tests
+test: ## everything: lints, types, unit tests, black box tests, browser tests
 	@scripts/debian.sh test
-	@scripts/test-env.sh
+	@scripts/test-env.sh & fetched=$$!; $(MAKE) --no-print-directory check && wait $$fetched
 	$(CARGO) test $(QUICK) --workspace
 
 check: web fonts ## formatting, lints, types
 	@scripts/debian.sh build
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy $(QUICK) --workspace --all-targets -- -D warnings
 	cd web && npm run check && npm test
 

@@ -29,6 +29,11 @@ fn add(belfry: &Belfry, kind: &str, settings: &Value) -> String {
     belfry.post("/api/v1/inputs", &body).good()["id"].as_str().unwrap().to_owned()
 }
 
+/// It fails, and says why: the reason is stored a moment after the state is known.
+fn has_failed(input: &Value) -> bool {
+    input["state"] == "failing" && !input["last_error"].is_null()
+}
+
 fn shown(belfry: &Belfry, id: &str) -> Value {
     belfry.get(&format!("/api/v1/inputs/{id}")).good()
 }
@@ -350,7 +355,7 @@ fn nats_subjects_and_streams() {
     let settings = json!({ "servers": [format!("127.0.0.1:{port}")], "subjects": ["audit.>"], "stream": "AUDIT", "token": "hunter42" });
     let id = add(&belfry, "nats", &settings);
     // The guard refuses the loopback until an administrator allows it.
-    let failing = eventually(10, "the guard", || Some(shown(&belfry, &id)).filter(|input| input["state"] == "failing"));
+    let failing = eventually(10, "the guard", || Some(shown(&belfry, &id)).filter(has_failed));
     assert!(failing["last_error"].as_str().unwrap().contains("outgoing_allow"), "{failing}");
     assert!(failing["retry_at"].is_string());
     assert!(!failing.to_string().contains("hunter42"));
@@ -392,8 +397,7 @@ fn nats_subjects_and_streams() {
     // A wrong token is said, and not shown.
     let wrong = json!({ "name": "wrong", "kind": "nats", "settings": { "servers": [format!("127.0.0.1:{port}")], "subjects": ["x"], "token": "hunter43" } });
     let wrong = belfry.post("/api/v1/inputs", &wrong).good()["id"].as_str().unwrap().to_owned();
-    let failing =
-        eventually(20, "the refusal", || Some(shown(&belfry, &wrong)).filter(|input| input["state"] == "failing"));
+    let failing = eventually(20, "the refusal", || Some(shown(&belfry, &wrong)).filter(has_failed));
     assert!(failing["last_error"].as_str().unwrap().contains("uthorization"), "{failing}");
     assert!(belfry.search("entity.type: input").iter().all(|event| !event.to_string().contains("hunter4")));
 }
@@ -456,10 +460,7 @@ fn kafka_topics_from_the_offsets_we_keep() {
     assert!(positions.contains(&"audit/0") && positions.contains(&"audit/1"), "{input}");
     let missing = json!({ "name": "missing", "kind": "kafka", "settings": { "brokers": [cluster.brokers], "topics": ["nothing"] } });
     let missing = belfry.post("/api/v1/inputs", &missing).good()["id"].as_str().unwrap().to_owned();
-    // The reason is stored a moment after the state is known.
-    let failing = eventually(30, "what is wrong", || {
-        Some(shown(&belfry, &missing)).filter(|input| input["state"] == "failing" && !input["last_error"].is_null())
-    });
+    let failing = eventually(30, "what is wrong", || Some(shown(&belfry, &missing)).filter(has_failed));
     assert!(failing["last_error"].as_str().unwrap().contains("there is no topic nothing"), "{failing}");
     drop(cluster.process);
 }

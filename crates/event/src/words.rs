@@ -3,12 +3,8 @@
 
 use std::borrow::Cow;
 
-/// The words of a text: runs of letters and digits, folded.
-///
-/// ```
-/// assert_eq!(event::words::words("Login of svc-DB_2 failed!").collect::<Vec<_>>(),
-///            ["login", "of", "svc", "db", "2", "failed"]);
-/// ```
+/// The words of a text: runs of letters and digits, folded. `Login of svc-DB_2 failed!` has login, of, svc, db, 2 and
+/// failed.
 pub fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     runs(text).map(|run| fold(run).into_owned())
 }

@@ -402,6 +402,12 @@ impl Recognised<'_> {
         }
     }
 
+    /// The one of these mappings that fits most surely; of several the first.
+    pub fn surest<'m>(&self, mappings: impl DoubleEndedIterator<Item = &'m Mapping>) -> Option<&'m Mapping> {
+        let fitting = mappings.rev().filter_map(|mapping| Some((self.fits(mapping)?, mapping)));
+        fitting.max_by_key(|(sure, _)| *sure).map(|(_, mapping)| mapping)
+    }
+
     /// How many marks the record bears, of the largest set of which it bears all.
     fn marks(&self, mapping: &Mapping) -> Option<usize> {
         let native = self.decoded.native;

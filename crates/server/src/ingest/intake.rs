@@ -21,7 +21,7 @@ use wire::mapping::{Meta, Outcome, Recognised};
 use super::body::{self, BodyError, Piece};
 use super::health::NO_SOURCE;
 use super::messages::Message;
-use super::registry::{Compiled, Reader, ReaderRef, Registry, RegistryError};
+use super::registry::{Reader, ReaderRef, Registry, RegistryError};
 use super::routed::Routed;
 use super::selection::{Counter, Selection};
 use crate::append::{self, Admitted, Door, Origin};
@@ -464,13 +464,7 @@ impl Intake {
     ) -> Result<(), Refusal> {
         let meta =
             Meta { received_at: self.clock.now(), peer: sender.peer, syslog: message.map(|message| message.header) };
-        let known = |record: &Recognised<'_>| {
-            let fitting = reader.telling.iter().rev().filter_map(|compiled| {
-                let sure = record.fits(&compiled.mapping)?;
-                Some((sure, &compiled.mapping))
-            });
-            fitting.max_by_key(|(sure, _)| *sure).map(|(_, mapping)| mapping)
-        };
+        let known = |record: &Recognised<'_>| record.surest(reader.telling.iter().map(|compiled| &compiled.mapping));
         reader.compiled.mapping.read_as(record, &meta, known, |used, outcome| match outcome {
             Outcome::Skipped(_) => {
                 reading.skipped += 1;

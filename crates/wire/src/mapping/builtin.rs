@@ -161,6 +161,41 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_to_generic_is_known_by_what_it_shows() {
+        let meta = Meta::at("2026-06-30T12:00:00Z".parse().unwrap());
+        let all: Vec<&Mapping> = BUILTIN.iter().filter_map(|shipped| find(shipped.name)).collect();
+        for (record, expected) in [
+            ("<38>Jun 30 11:00:00 web1 sshd[1]: Accepted password for a from 10.0.0.1 port 22 ssh2", "sshd"),
+            ("<38>1 2026-06-30T11:00:00Z web1 sshd 1 - - Accepted password for a from 10.0.0.1 port 22 ssh2", "sshd"),
+            ("<38>Jun 30 11:00:00 web1 sshd(pam_unix)[1]: check pass; user unknown", "sshd"),
+            ("type=USER_LOGIN msg=audit(1767323045.123:42): pid=1 uid=0 acct=\"ana\" res=success", "auditd"),
+            (
+                "2026-06-30 11:00:00,101 WARN  [org.keycloak.events] (executor-thread-2) type=LOGIN_ERROR, realmId=r-1, error=x",
+                "keycloak",
+            ),
+            (
+                "[2026-06-30 11:00:00.123][vaultwarden::api::admin][ERROR] Invalid admin token. IP: 10.0.0.1",
+                "vaultwarden",
+            ),
+            ("<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System/></Event>", "windows"),
+            ("CEF:0|CyberArk|Vault|12|22|CPM Verify|5|suser=ana", "cyberark"),
+            (
+                r#"{"type":"request","request":{"id":"1","operation":"read","path":"a","remote_address":"10.0.0.1"}}"#,
+                "vault",
+            ),
+            (r#"{"type":"request","request":{"id":"1"}}"#, "generic"),
+            // What somebody typed makes no line another product's.
+            ("nginx said: type=USER_LOGIN msg=audit(1767323045.123:42): res=success", "generic"),
+            ("login failed for [org.keycloak.events] (x", "generic"),
+        ] {
+            let known = |record: &super::super::Recognised<'_>| record.surest(all.iter().copied());
+            let reads = |used: &Mapping, _: super::super::Outcome<'_>| used.name().to_owned();
+            let generic = find("generic").unwrap();
+            assert_eq!(generic.read_as(record.as_bytes(), &meta, known, reads), expected, "{record}");
+        }
+    }
+
+    #[test]
     fn syslog_is_routed_by_application() {
         let at = "2026-06-30T12:00:00Z".parse().unwrap();
         for (line, expected) in [

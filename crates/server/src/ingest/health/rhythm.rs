@@ -300,7 +300,11 @@ mod tests {
         #[test]
         fn a_rhythm_that_goes_on_is_no_silence(every in 1_i64..40, jitter in 1_i64..5, seed in 0_u64..1_000) {
             let comes = |minute: i64| {
-                let mixed = (minute as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+                // All bits of it must be mixed: with stripes in them pauses come in rows.
+                let mut mixed = minute as u64 ^ (seed << 32);
+                mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                mixed ^= mixed >> 31;
                 minute % every == (mixed % jitter as u64) as i64 % every
             };
             live(0..21, comes);
