@@ -4,7 +4,12 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a test that can't go on says so by panicking"
+    clippy::needless_pass_by_value,
+    clippy::type_complexity,
+    clippy::cloned_ref_to_slice_refs,
+    clippy::zombie_processes,
+    clippy::same_item_push,
+    reason = "a test that can't go on says so by panicking, and may be a little wasteful"
 )]
 
 mod support;

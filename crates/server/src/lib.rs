@@ -1,5 +1,10 @@
 //! Everything that touches the world: wiring, and nothing else.
 
+#![cfg_attr(
+    test,
+    allow(clippy::needless_pass_by_value, clippy::cloned_ref_to_slice_refs, reason = "tests read better so")
+)]
+
 pub mod access;
 pub mod app;
 pub mod append;

@@ -12,6 +12,8 @@
 //! [matcher](event::filter::Matcher) decides, so that an answer is exact or says that it is not.
 //! What was not indexed yet goes through the same matcher.
 
+#![cfg_attr(test, allow(clippy::same_item_push, reason = "tests read better so"))]
+
 mod bits;
 mod budget;
 mod document;

@@ -1,6 +1,13 @@
 //! The store finds exactly what the matcher picks: whatever is indexed, applied, or only in the
 //! trail; in pages, counts, summaries and values.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::type_complexity,
+    clippy::cloned_ref_to_slice_refs,
+    reason = "a test that can't go on fails, and may be a little wasteful"
+)]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

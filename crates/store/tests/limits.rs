@@ -1,6 +1,13 @@
 //! Reads are bounded in rows, time and memory, and can be cancelled; and they never wait for the
 //! writer.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::type_complexity,
+    clippy::cloned_ref_to_slice_refs,
+    reason = "a test that can't go on fails, and may be a little wasteful"
+)]
+
 mod support;
 
 use std::ops::ControlFlow;

@@ -1,6 +1,13 @@
 //! What is on disk is put right by opening it: after a crash at any moment, with folders missing or
 //! damaged, or when the trail was put back.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::type_complexity,
+    clippy::cloned_ref_to_slice_refs,
+    reason = "a test that can't go on fails, and may be a little wasteful"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -283,7 +283,7 @@ fn it_goes_on_while_others_read_write_and_verify() {
             at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let from = (at >> 20) % trail.size();
             let range = from..(from + 1 + at % 40).min(trail.size());
-            remove(&trail, &[range.clone()]).unwrap();
+            remove(&trail, std::slice::from_ref(&range)).unwrap();
             assert!(range.clone().all(|p| trail.get(p).unwrap().unwrap().is_empty()), "gone when it returns");
             gone.extend(range);
         }

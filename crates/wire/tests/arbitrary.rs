@@ -1,5 +1,11 @@
 //! Whatever the bytes: nothing panics, nothing is lost, nothing grows without bound.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cloned_ref_to_slice_refs,
+    reason = "a test that can't go on fails, and may be a little wasteful"
+)]
+
 use std::sync::OnceLock;
 
 use proptest::prelude::*;

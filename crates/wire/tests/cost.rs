@@ -1,5 +1,12 @@
 //! What a record costs: `cargo test --release -p wire --test cost -- --ignored --nocapture`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::type_complexity,
+    clippy::needless_pass_by_value,
+    reason = "a test that can't go on fails, and may be a little wasteful"
+)]
+
 use std::time::{Duration, Instant};
 
 use event::admit::Defaults;
