@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
@@ -29,6 +29,7 @@ pub async fn envelope(State(app): State<App>, mut request: Request, next: Next) 
     let path = request.uri().path().to_owned();
     let from = client(request.headers(), request.extensions(), &app.proxies);
     let limit = Duration::from_secs(app.config.limits.request_seconds);
+    let large = request.version() <= Version::HTTP_11 && may_be_large(request.headers());
 
     let mut response = REQUEST_ID
         .scope(id.clone(), async {
@@ -64,10 +65,21 @@ pub async fn envelope(State(app): State<App>, mut request: Request, next: Next) 
         started.elapsed().as_secs_f64(),
     );
     careful(&app, response.headers_mut());
+    // What is refused before its body was read ends the connection; who is not told would send the next request into it.
+    if large && status.is_client_error() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
     response
+}
+
+/// Whether a body comes that is not simply read to its end after an answer: a long one, or one of unknown length.
+fn may_be_large(headers: &HeaderMap) -> bool {
+    const READ_ANYHOW: u64 = 64 << 10;
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    length.map_or(headers.contains_key(header::TRANSFER_ENCODING), |length| length > READ_ANYHOW)
 }
 
 /// The id a proxy gave the request, when it is one; else a new one.
