@@ -66,7 +66,14 @@ pub async fn envelope(State(app): State<App>, mut request: Request, next: Next) 
     );
     careful(&app, response.headers_mut());
     // What is refused before its body was read ends the connection; who is not told would send the next request into it.
-    if large && status.is_client_error() {
+    let unread = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED,
+        StatusCode::PAYLOAD_TOO_LARGE,
+    ];
+    if large && unread.contains(&status) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
