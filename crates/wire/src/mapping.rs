@@ -174,7 +174,7 @@ impl Mapping {
     pub fn recognises(&self, record: &[u8], meta: &Meta<'_>) -> bool {
         let heap = Heap::new(HEAP_BYTES_MAX);
         let decoded = self.decode(record, meta, &heap);
-        decoded.is_ok_and(|decoded| Recognised { decoded: &decoded }.fits(self).is_some())
+        decoded.is_ok_and(|decoded| Recognised::of(&decoded).fits(self).is_some())
     }
 
     /// What the compiler finds odd, though the mapping works.
@@ -229,7 +229,7 @@ impl Mapping {
                 Ok(decoded) => decoded,
                 Err(reason) => return Outcome::Failed(reason),
             };
-            if let Some(better) = known(&Recognised { decoded: &decoded }) {
+            if let Some(better) = known(&Recognised::of(&decoded)) {
                 let order = &better.head.decoders.order;
                 if order.first() == Some(&decoded.decoder) {
                     reader = better;
@@ -375,18 +375,23 @@ impl Mapping {
 /// A record that was taken apart, for telling whose it is.
 pub struct Recognised<'e> {
     decoded: &'e Decoded<'e>,
+    /// The application of its syslog header, or of a message that begins like one.
+    app: Option<&'e str>,
 }
 
-impl Recognised<'_> {
+impl<'e> Recognised<'e> {
+    /// Reads once what every mapping is asked about.
+    fn of(decoded: &'e Decoded<'e>) -> Self {
+        let app = decoded.syslog.get("app").as_text().or_else(|| builtin::app_within(decoded.text));
+        Self { decoded, app }
+    }
+
     /// How surely the record is one of this mapping, by what the mapping says of its records; `None`: it is not. Where
     /// several fit, the surest counts.
     pub fn fits(&self, mapping: &Mapping) -> Option<Sureness> {
-        let Decoded { decoder, text, native, syslog, .. } = *self.decoded;
+        let Decoded { decoder, text, native, .. } = *self.decoded;
         let head = &mapping.head;
-        let app = || {
-            let app = syslog.get("app").as_text().or_else(|| builtin::app_within(text))?;
-            builtin::is_of(app, &head.apps).then_some(Sureness::Named)
-        };
+        let app = || builtin::is_of(self.app?, &head.apps).then_some(Sureness::Named);
         match decoder {
             Decoder::Cef | Decoder::Leef => {
                 let said = ["deviceVendor", "deviceProduct", "vendor", "product"].map(|name| native.get(name));

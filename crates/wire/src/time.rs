@@ -251,8 +251,7 @@ fn american(text: &str) -> Option<(Partial, &str)> {
     let year = Some(at.number(4, 4)? as i16);
     at.exactly_if(',');
     at.spaces()?;
-    let partial = Partial { year, month, day, hour: 0, minute: 0, second: 0, nanosecond: 0, offset_seconds: None };
-    let mut partial = clock(&mut at, partial)?;
+    let mut partial = clock(&mut at, Partial::midnight(year, month, day))?;
     // Newer systems write a narrow space that does not break.
     at.0 = at.0.trim_start_matches([' ', '\u{a0}', '\u{202f}']);
     let afternoon = at.one_of("AaPp")?.eq_ignore_ascii_case(&'p');

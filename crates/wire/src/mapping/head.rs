@@ -100,25 +100,11 @@ pub(super) fn head(program: &str) -> Result<Head, Vec<CompileError>> {
                 if !value.starts_with('^') {
                     return Err(fault("a pattern for lines must begin with ^".to_owned(), help));
                 }
-                let pattern = Pattern::make(value).map_err(|error| {
-                    let error = error.to_string();
-                    fault(format!("the pattern is wrong: {}", error.lines().last().unwrap_or_default()), help)
-                })?;
-                head.lines.push(pattern);
-                if head.lines.len() > PATTERNS_MAX {
-                    return Err(fault(format!("there are more than {PATTERNS_MAX} patterns"), "name fewer"));
-                }
+                add(&mut head.lines, value, help).map_err(|(message, help)| fault(message, help))?;
             }
             "pattern" if head.decoders.order.contains(&Decoder::Regex) => {
-                let pattern = Pattern::make(value).map_err(|error| {
-                    let error = error.to_string();
-                    let reason = error.lines().last().unwrap_or_default().to_owned();
-                    fault(format!("the pattern is wrong: {reason}"), "name the parts: (?P<user>\\S+)")
-                })?;
-                head.decoders.patterns.push(pattern);
-                if head.decoders.patterns.len() > PATTERNS_MAX {
-                    return Err(fault(format!("there are more than {PATTERNS_MAX} patterns"), "name fewer"));
-                }
+                add(&mut head.decoders.patterns, value, "name the parts: (?P<user>\\S+)")
+                    .map_err(|(message, help)| fault(message, help))?;
             }
             _ => {}
         }
@@ -141,6 +127,19 @@ pub(super) fn head(program: &str) -> Result<Head, Vec<CompileError>> {
             Err(vec![CompileError { line, column: 1, message: message.to_owned(), help: Some(help) }])
         }
     }
+}
+
+/// Adds a pattern; or what is wrong with it, and what to do about that.
+fn add<'h>(patterns: &mut Vec<Regex>, source: &str, help: &'h str) -> Result<(), (String, &'h str)> {
+    let pattern = Pattern::make(source).map_err(|error| {
+        let error = error.to_string();
+        (format!("the pattern is wrong: {}", error.lines().last().unwrap_or_default()), help)
+    })?;
+    patterns.push(pattern);
+    if patterns.len() > PATTERNS_MAX {
+        return Err((format!("there are more than {PATTERNS_MAX} patterns"), "name fewer"));
+    }
+    Ok(())
 }
 
 fn help() -> String {
